@@ -1,0 +1,121 @@
+"""``python -m bootstrap.start PROGRAM``: what Supervisor runs; waits for what the program needs, becomes it.
+
+The program gets a clean environment: parameters of the image, passwords among them, end here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+
+from bootstrap import places, programs
+from services.common import paths
+
+# What a program may know of the environment that the container or the user's shell had.
+_KEPT = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "ONE_LOCATION", "SSL_CERT_FILE",
+         "SSL_CERT_DIR", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY",
+         "HTTPS_PROXY", "NO_PROXY"}  # fmt: skip
+# A listener is told by these where Supervisor is.
+_KEPT_PREFIX = "SUPERVISOR_"
+_PR_SET_PDEATHSIG = 1
+# Between two tries of a one-shot, so that one that fails at once does not spin.
+_PAUSE_S = 2.0
+
+
+def clean_environment(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment that a program gets."""
+    kept = {name: value for name, value in environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIX)}
+    try:
+        user = pwd.getpwuid(os.geteuid())
+        kept |= {"HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name}
+    except KeyError:
+        # A container may run under a number without a name.
+        kept["HOME"] = str(paths.var())
+    kept.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    kept.setdefault("LANG", "C.UTF-8")
+    return kept | {"PYTHONPATH": str(places.CODE), "PYTHONUNBUFFERED": "1"} | dict(extra)
+
+
+def _has_one_auth() -> bool:
+    file = paths.auth_dir() / "one_auth"
+    return file.is_file() and file.stat().st_size > 0
+
+
+def _answers_oned() -> bool:
+    url = json.loads(places.state().read_text(encoding="utf-8"))["oned_ready_url"]
+    try:
+        with urllib.request.urlopen(url, timeout=2) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+WAITS: dict[str, Callable[[], bool]] = {"one_auth": _has_one_auth, "oned": _answers_oned}
+
+
+def wait_for(name: str, deadline_s: float) -> bool:
+    """Return once it is there; False when it is not after ``deadline_s`` seconds."""
+    is_there = WAITS[name]
+    deadline = time.monotonic() + deadline_s
+    pause_s = 0.05
+    while not is_there():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(pause_s)
+        pause_s = min(1.0, pause_s * 1.5)
+    return True
+
+
+def _end_with_supervisor() -> None:
+    """Have the kernel end this process when Supervisor is gone: an orphan would keep port and claims."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def main(arguments: list[str]) -> int:
+    """Become the program. Returns only when it cannot be started."""
+    known = programs.load_all()
+    if len(arguments) != 1 or arguments[0] not in known:
+        print(f"usage: python -m bootstrap.start PROGRAM; programs: {', '.join(known)}", file=sys.stderr)
+        return 2
+    program = known[arguments[0]]
+    _end_with_supervisor()
+    # An exception, so that a command under way is ended too; exec puts the default back.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
+    environment = clean_environment(os.environ, program.environment)
+    for wait in program.waits:
+        if not wait_for(wait.name, wait.deadline_s):
+            print(f"{program.name}: {wait.name} is not there after {wait.deadline_s:g} s", file=sys.stderr)
+            return 1
+    for command in program.before:
+        filled = programs.filled(command)
+        result = subprocess.run(filled, env=environment, check=False)
+        if result.returncode:
+            print(
+                f"{program.name}: {' '.join(filled[1:])} ended with code {result.returncode}", file=sys.stderr
+            )
+            return 1
+    command_line = programs.filled(program.command)
+    if program.kind == "oneshot":
+        code = subprocess.run(command_line, env=environment, check=False).returncode
+        if code:
+            time.sleep(_PAUSE_S)
+        return code
+    sys.stdout.flush()
+    try:
+        os.execvpe(command_line[0], command_line, environment)
+    except OSError as error:
+        print(f"{program.name}: cannot run {command_line[0]}: {error.strerror}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""What ``./onebox`` does; needs only Python's standard library."""

@@ -1,0 +1,103 @@
+"""From a command line to an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from services.cli import COMPATIBLE_WITH, VERSION, argtypes, parse
+from services.cli.decl import GLOBAL_OPTIONS, Command, load
+from services.cli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, CliError
+from services.cli.invocation import Invocation
+from services.cli.parse import Options
+from services.common.oca import EndpointError, OneError
+
+
+def command_named(name: str) -> Command:
+    """The declaration of a command: COMMAND of services/cli/commands/<name>.py. Raises CliError."""
+    found: Command = _module(name).COMMAND
+    return found
+
+
+def _module(name: str) -> Any:
+    module = "services.cli.commands." + name.replace("-", "_")
+    try:
+        return __import__(module, fromlist=["COMMAND"])
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise CliError(f"There is no command {name}.") from None
+
+
+def run(name: str, words: Sequence[str]) -> int:
+    """Run one command; the exit code (0, 255 on errors, 130 when interrupted)."""
+    try:
+        code = _run(name, words)
+        sys.stdout.flush()
+        return code
+    except (CliError, OneError, EndpointError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Nothing more may be flushed into the pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(name: str, words: Sequence[str]) -> int:
+    module = _module(name)
+    if hasattr(module, "main"):  # a command that does not speak to the interface (onedb) reads its own words
+        return int(module.main(list(words)))
+    command: Command = module.COMMAND
+    sub, rest = parse.find_sub(command, words)
+    if sub is None:
+        return _without_sub(command, rest)
+    values, arguments = parse.split((*sub.options, *GLOBAL_OPTIONS), rest, f"{name} {sub.name}")
+    if "help" in values:
+        return _help(command, sub.name)
+    if "version" in values:
+        return _version(name)
+    parse.check_count(command, sub, arguments)
+    options = Options({})
+    inv = Invocation(command, sub, options)
+    for option in sub.options + GLOBAL_OPTIONS:
+        raw = values.get(option.name)
+        if raw is not None:
+            value = (
+                raw if raw is True else argtypes.convert(option.type, str(raw), f"--{option.name}", inv.names)
+            )
+            setattr(options, option.key, value)
+    for spec, text in zip(sub.arg_specs(), arguments, strict=False):
+        inv.args[spec.name] = argtypes.convert(spec.type, text, f"argument {spec.name}", inv.names)
+    handler = load(sub.run) if sub.run is not None else Invocation.perform
+    return int(handler(inv) or 0)
+
+
+def _without_sub(command: Command, words: Sequence[str]) -> int:
+    values, _ = parse.split(GLOBAL_OPTIONS, words, command.name)
+    return _version(command.name) if "version" in values else _help(command, None)
+
+
+def _help(command: Command, sub_name: str | None) -> int:
+    from services.cli import help as help_texts
+
+    sys.stdout.write(help_texts.text(command, sub_name))
+    return 0
+
+
+def _version(name: str) -> int:
+    sys.stdout.write(f"{name} (Onebox {VERSION}, compatible with {COMPATIBLE_WITH})\n")
+    return 0
+
+
+def _fail(text: str) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass
+    sys.stderr.write(text + "\n")
+    return EXIT_FAILURE

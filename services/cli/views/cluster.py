@@ -1,0 +1,38 @@
+"""How clusters are listed and shown."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from services.cli import kinds
+from services.cli.documents import text_of
+from services.cli.listing import ListView
+from services.cli.table import Column
+from services.cli.views.common import Page, counted, plain
+
+LIST = ListView(
+    kinds.CLUSTER,
+    [
+        Column("ID", "number of the cluster", 4, plain("ID"), adjust=True),
+        Column("NAME", "its name", 15, plain("NAME"), left=True, expand=-1),
+        Column("HOSTS", "number of its hosts", 10, counted("HOSTS")),
+        Column("VNETS", "number of its networks", 10, counted("VNETS")),
+        Column("DATASTORES", "number of its datastores", 10, counted("DATASTORES")),
+    ],
+    "ID NAME HOSTS VNETS DATASTORES",
+)
+
+
+def show(cluster: Element, inv: Any) -> list[str]:
+    """The lines of ``onecluster show``."""
+    page = Page(inv, 15)
+    page.head(f"CLUSTER {text_of(cluster, 'ID')} INFORMATION")
+    page.field("ID", text_of(cluster, "ID"))
+    page.field("NAME", text_of(cluster, "NAME"))
+    page.blank()
+    page.template("CLUSTER TEMPLATE", cluster.find("TEMPLATE"))
+    for tag in ("HOSTS", "VNETS", "DATASTORES"):
+        page.blank()
+        page.id_list(tag, cluster, tag)
+    return page.lines

@@ -1,0 +1,316 @@
+"""OpenNebula's template: a multi-map of attributes, each a text or a vector of named texts.
+
+Both input forms are read: ``NAME = "value"`` / ``NAME = [ A = "1", B = "2" ]`` with ``#`` comments, and XML.
+Names are stored in upper case. Documents list attributes by name, and a vector's parts by name, as
+OpenNebula's own documents do; attributes of the same name keep their order.
+
+Source: template syntax page (operation references) and the bodies of real databases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NoReturn
+
+from services.common import xmldoc
+
+Vector = dict[str, str]
+Value = str | Vector
+
+_TOKEN = re.compile(
+    r"""(?P<space>[ \t\r\n]+|\#[^\n]*)
+      | (?P<open>\[) | (?P<close>\]) | (?P<comma>,) | (?P<equal>=)
+      | (?P<quoted>"(?:[^"\\]|\\.)*")
+      | (?P<name>[A-Za-z_][A-Za-z0-9_\-./]*)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_BARE = re.compile(r"[^\s,=\[\]\"#][^\s,=\[\]\"]*")
+_BARE_LINE = re.compile(r"[^\n\[\"#]+?(?=[ \t]*(?:\n|\r|#|\Z|[ \t][A-Za-z_][\w\-.]*[ \t]*=))")
+_XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-.]*\Z")
+
+
+class TemplateError(ValueError):
+    """A template that cannot be read; ``line`` and ``column`` count from 1 (0 when unknown)."""
+
+    def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
+        where = f" at line {line}, column {column}" if line else ""
+        super().__init__(f"Parse error: {message}{where}")
+        self.line = line
+        self.column = column
+
+
+class TemplateValueError(ValueError):
+    """An attribute whose value is not of the expected kind; the message names attribute and value."""
+
+
+class Template:
+    """A multi-map of upper-case names; see the module text."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: list[tuple[str, Value]] | None = None) -> None:
+        self._entries: list[tuple[str, Value]] = []
+        for name, value in entries or []:
+            self.add(name, value)
+
+    # -- reading -------------------------------------------------------------------------------------
+    @classmethod
+    def parse(cls, text: str) -> Template:
+        """The template of a text in either form. Raises TemplateError with line and column."""
+        stripped = text.lstrip()
+        if stripped.startswith("<"):
+            try:
+                return cls.from_element(xmldoc.parse(stripped, "template"))
+            except xmldoc.XmlError as error:
+                raise TemplateError(str(error)) from None
+        return cls(_Parser(text).entries())
+
+    @classmethod
+    def from_element(cls, element: xmldoc.etree._Element | None) -> Template:
+        """The template below an XML element; None gives an empty one."""
+        template = cls()
+        for child in element if element is not None else ():
+            if len(child):
+                template.add(str(child.tag), {str(part.tag): part.text or "" for part in child})
+            else:
+                template.add(str(child.tag), child.text or "")
+        return template
+
+    def get(self, name: str) -> str | None:
+        """The first text of that name, or None."""
+        for key, value in self._entries:
+            if key == name and isinstance(value, str):
+                return value
+        return None
+
+    def get_vector(self, name: str) -> Vector | None:
+        """The first vector of that name, or None."""
+        for key, value in self._entries:
+            if key == name and isinstance(value, dict):
+                return value
+        return None
+
+    def get_all(self, name: str) -> list[Value]:
+        """Every value of that name, in order."""
+        return [value for key, value in self._entries if key == name]
+
+    def vectors(self, name: str) -> list[Vector]:
+        """Every vector of that name, in order; the vectors themselves, so changes are kept."""
+        return [value for key, value in self._entries if key == name and isinstance(value, dict)]
+
+    def get_int(self, name: str, default: int | None = None) -> int | None:
+        """The number in a text, or the default when absent. Raises TemplateValueError."""
+        text = self.get(name)
+        if text is None or text == "":
+            return default
+        try:
+            return int(text)
+        except ValueError:
+            raise TemplateValueError(f"{name} must be an integer, found {text[:40]!r}") from None
+
+    def get_float(self, name: str, default: float | None = None) -> float | None:
+        """The number in a text, or the default when absent. Raises TemplateValueError."""
+        text = self.get(name)
+        if text is None or text == "":
+            return default
+        try:
+            number = float(text)
+        except ValueError:
+            raise TemplateValueError(f"{name} must be a number, found {text[:40]!r}") from None
+        if number != number or number in (float("inf"), float("-inf")):
+            raise TemplateValueError(f"{name} must be a finite number, found {text[:40]!r}")
+        return number
+
+    def get_bool(self, name: str, default: bool = False) -> bool:
+        """YES, TRUE, Y, T or 1 (any case) is true; absent gives the default."""
+        text = self.get(name)
+        return default if text is None else is_yes(text)
+
+    def __contains__(self, name: str) -> bool:
+        return any(key == name for key, _ in self._entries)
+
+    def __iter__(self) -> Iterator[tuple[str, Value]]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Template) and self._sorted() == other._sorted()
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def names(self) -> set[str]:
+        """The names that occur."""
+        return {key for key, _ in self._entries}
+
+    # -- changing ------------------------------------------------------------------------------------
+    def add(self, name: str, value: Value) -> None:
+        """Add one more value. Raises TemplateError for a name that XML cannot carry."""
+        key = _checked(name)
+        if isinstance(value, dict):
+            value = {_checked(part): text for part, text in value.items()}
+        self._entries.append((key, value))
+
+    def set(self, name: str, value: Value) -> None:
+        """Replace every value of that name by one."""
+        self.remove(name.upper())
+        self.add(name, value)
+
+    def remove(self, name: str) -> int:
+        """Drop every value of that name; how many there were."""
+        before = len(self._entries)
+        self._entries = [entry for entry in self._entries if entry[0] != name]
+        return before - len(self._entries)
+
+    def merge(self, other: Template) -> None:
+        """Take the other's attributes; a name that it has replaces all of ours."""
+        replaced = other.names()
+        self._entries = [entry for entry in self._entries if entry[0] not in replaced]
+        self._entries.extend(other.copy()._entries)
+
+    def copy(self) -> Template:
+        """An independent copy."""
+        twin = Template()
+        twin._entries = [(key, dict(v) if isinstance(v, dict) else v) for key, v in self._entries]
+        return twin
+
+    # -- writing -------------------------------------------------------------------------------------
+    def _sorted(self) -> list[tuple[str, Value]]:
+        return sorted(self._entries, key=lambda entry: entry[0])
+
+    def to_xml(self, root: str = "TEMPLATE") -> str:
+        """The XML text in OpenNebula's form: sorted names, values as CDATA."""
+        parts = []
+        for name, value in self._sorted():
+            if isinstance(value, str):
+                parts.append(f"<{name}>{xmldoc.cdata(value)}</{name}>")
+            else:
+                inner = "".join(f"<{part}>{xmldoc.cdata(value[part])}</{part}>" for part in sorted(value))
+                parts.append(f"<{name}>{inner}</{name}>")
+        return f"<{root}>{''.join(parts)}</{root}>"
+
+    def to_text(self) -> str:
+        """The template in ``NAME="value"`` form, one attribute a line."""
+        lines = []
+        for name, value in self._sorted():
+            if isinstance(value, str):
+                lines.append(f"{name}={_quote(value)}")
+            else:
+                inner = ",\n".join(f"  {part}={_quote(value[part])}" for part in sorted(value))
+                lines.append(f"{name}=[\n{inner} ]")
+        return "\n".join(lines)
+
+
+def is_yes(text: str) -> bool:
+    """Whether a text means yes in OpenNebula's documents."""
+    return text.strip().upper() in ("YES", "Y", "TRUE", "T", "1")
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _checked(name: str) -> str:
+    if not _XML_NAME.match(name):
+        raise TemplateError(
+            f"attribute name {name[:40]!r} must start with a letter and hold letters, digits, _ - ."
+        )
+    return name.upper()
+
+
+class _Parser:
+    """Reads the text form; every refusal names what was expected and where."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def entries(self) -> list[tuple[str, Value]]:
+        found: list[tuple[str, Value]] = []
+        while True:
+            self._skip()
+            if self._at >= len(self._text):
+                return found
+            name = self._name("an attribute name")
+            self._expect("=", f"= after {name}")
+            found.append((name, self._value(name)))
+
+    def _value(self, name: str) -> Value:
+        blank = re.compile(r"[ \t]*").match(self._text, self._at)
+        assert blank is not None
+        ahead = re.compile(r"\s*").match(self._text, self._at)
+        assert ahead is not None
+        following = self._text[ahead.end() : ahead.end() + 1]
+        if following == "[":
+            self._at = ahead.end() + 1
+            return self._vector(name)
+        if following == '"':
+            self._at = ahead.end()
+            return self._quoted()
+        self._at = blank.end()
+        bare = _BARE_LINE.match(self._text, self._at)
+        if bare is None:
+            return ""  # NAME= with nothing behind it is an empty text
+        self._at = bare.end()
+        return bare.group().rstrip()
+
+    def _vector(self, name: str) -> Vector:
+        vector: Vector = {}
+        self._skip()
+        if self._peek() == "]":
+            self._fail(f"vector {name} is empty, expected NAME = VALUE")
+        while True:
+            part = self._name(f"an attribute name in vector {name}")
+            self._expect("=", f"= after {part} in vector {name}")
+            self._skip()
+            if self._peek() == '"':
+                vector[part.upper()] = self._quoted()
+            else:
+                bare = _BARE.match(self._text, self._at)
+                vector[part.upper()] = bare.group() if bare else ""
+                self._at = bare.end() if bare else self._at
+            self._skip()
+            if self._peek() == "]":
+                self._at += 1
+                return vector
+            self._expect(",", f", or ] in vector {name}")
+
+    def _quoted(self) -> str:
+        match = _TOKEN.match(self._text, self._at)
+        if match is None or match.lastgroup != "quoted":
+            self._fail("text in quotes has no closing quote")
+        self._at = match.end()
+        return re.sub(r'\\(["\\])', r"\1", match.group()[1:-1])
+
+    def _name(self, expected: str) -> str:
+        self._skip()
+        match = _TOKEN.match(self._text, self._at)
+        if match is None or match.lastgroup != "name":
+            self._fail(f"expected {expected}, found {self._found()}")
+        self._at = match.end()
+        return match.group()
+
+    def _expect(self, char: str, expected: str) -> None:
+        self._skip()
+        if self._peek() != char:
+            self._fail(f"expected {expected}, found {self._found()}")
+        self._at += 1
+
+    def _peek(self) -> str:
+        return self._text[self._at : self._at + 1]
+
+    def _found(self) -> str:
+        return repr(self._peek()) if self._at < len(self._text) else "the end"
+
+    def _skip(self) -> None:
+        while (match := _TOKEN.match(self._text, self._at)) is not None and match.lastgroup == "space":
+            self._at = match.end()
+
+    def _fail(self, message: str) -> NoReturn:
+        line = self._text.count("\n", 0, self._at) + 1
+        column = self._at - (self._text.rfind("\n", 0, self._at) + 1) + 1
+        raise TemplateError(message, line, column)

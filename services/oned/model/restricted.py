@@ -1,0 +1,58 @@
+"""Attributes that only members of the oneadmin group may set (``VM_RESTRICTED_ATTR`` and its kin).
+
+A setting names an attribute (``RAW``) or a part of a vector (``NIC/MAC``). Source: restricted attributes in
+the oned.conf reference of release 6.0.
+"""
+
+from __future__ import annotations
+
+from services.common.template import Template
+
+
+def names(settings: Template, setting: str) -> dict[str, set[str]]:
+    """The attributes that a setting of oned.conf lists: name to restricted parts, none meaning the whole."""
+    found: dict[str, set[str]] = {}
+    for value in settings.get_all(setting):
+        head, _, part = str(value).strip().upper().partition("/")
+        found.setdefault(head, set()).update([part] if part else [])
+    return found
+
+
+def first_set(template: Template, restricted: dict[str, set[str]]) -> str | None:
+    """A restricted attribute that a new template sets (``NIC/MAC``), or None."""
+    for head in sorted(restricted):
+        parts = restricted[head]
+        if not parts:
+            if head in template:
+                return head
+            continue
+        for vector in template.vectors(head):
+            for part in sorted(parts & vector.keys()):
+                return f"{head}/{part}"
+    return None
+
+
+def first_changed(template: Template, base: Template, restricted: dict[str, set[str]]) -> str | None:
+    """A restricted attribute whose value in ``template`` differs from the object's ``base``, or None.
+
+    A whole attribute that only ``base`` has is carried over into ``template``: leaving it out of a
+    replacement must not remove what an administrator has set.
+    """
+    for head in sorted(restricted):
+        parts = restricted[head]
+        if parts:
+            if head in template and _values(template, head, parts) != _values(base, head, parts):
+                return head
+        elif head in template:
+            if template.get_all(head) != base.get_all(head):
+                return head
+        else:
+            for value in base.get_all(head):
+                template.add(head, dict(value) if isinstance(value, dict) else value)
+    return None
+
+
+def _values(template: Template, head: str, parts: set[str]) -> list[tuple[str, str]]:
+    return sorted(
+        (part, text) for vector in template.vectors(head) for part, text in vector.items() if part in parts
+    )

@@ -1,0 +1,4 @@
+"""What this front-end says that it is."""
+
+COMPATIBLE_RELEASE = "6.0.0.3"  # OpenNebula's release whose interface and database are kept
+SCHEMA_VERSION = "6.0.0"  # of the shared and of the local tables

@@ -1,0 +1,88 @@
+"""What the scheduler knows about the cloud at one moment: plain records, made by snapshot.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from services.scheduler.attributes import Attributes
+
+#: HOST/STATE of a host that takes VMs (INIT, ERROR, DISABLED, OFFLINE ... do not).
+MONITORED = 2
+
+
+@dataclass(slots=True)
+class VM:
+    """A VM that waits for a place.
+
+    cpu: percent of one processor. disk_mb: room it needs in its system datastore. image_mb: (datastore id,
+    MB) for disks that are copied inside their image datastore. requirements and ds_requirements: expressions
+    that must all hold. host_id: where it runs now, for one that is to be moved. message: its SCHED_MESSAGE.
+    error: why this VM cannot be judged at all, empty when it can.
+    """
+
+    id: int
+    uid: int
+    gid: int
+    cpu: int
+    memory_kb: int
+    disk_mb: int = 0
+    image_mb: tuple[tuple[int, int], ...] = ()
+    requirements: tuple[str, ...] = ()
+    rank: str = ""
+    ds_requirements: tuple[str, ...] = ()
+    ds_rank: str = ""
+    priority: int = 0
+    stime: int = 0
+    resched: bool = False
+    host_id: int | None = None
+    message: str = ""
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Host:
+    """A host with what it has and what its VMs were promised.
+
+    cpu in percent, memory in KB. store_free_mb: free space of the datastores that lie on the host itself, by
+    datastore id; free_disk_mb: the same for datastores that it does not list. None means not reported.
+    """
+
+    id: int
+    name: str
+    state: int
+    cluster_id: int
+    max_cpu: int
+    cpu_usage: int
+    max_memory_kb: int
+    memory_usage_kb: int
+    running_vms: int
+    vm_ids: tuple[int, ...]
+    attributes: Attributes
+    store_free_mb: dict[int, int] = field(default_factory=dict)
+    free_disk_mb: int | None = None
+
+
+@dataclass(slots=True)
+class Datastore:
+    """A datastore. type: 0 image, 1 system, 2 files; state: 0 ready, 1 disabled.
+
+    free_mb: None when its size is not monitored; is_shared: all hosts see the same space.
+    """
+
+    id: int
+    name: str
+    type: int
+    state: int
+    is_shared: bool
+    cluster_ids: frozenset[int]
+    free_mb: int | None
+    attributes: Attributes
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Everything that a plan depends on."""
+
+    vms: list[VM]
+    hosts: list[Host]
+    datastores: list[Datastore]

@@ -1,0 +1,103 @@
+"""Benchmarks of the API and the life-cycle on a front-end of real processes, dummy drivers."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tests.bench import load
+from tests.support.frontend import Frontend
+
+_SECONDS = 4.0
+_SMALL = 'NAME = "bench"\nCPU = 0.01\nMEMORY = 1\n'
+
+
+def _rates(frontend: Frontend, method: str, args_list: list[list[object]]) -> dict[str, Any]:
+    return {
+        f"{connections}_connections": load.run(
+            frontend.port, connections, _SECONDS, method, args_list
+        ).as_dict()
+        for connections in (1, 8)
+    }
+
+
+def vm_info(frontend: Frontend) -> dict[str, Any]:
+    """one.vm.info of a held VM."""
+    vm_id = frontend.client().call("vm.allocate", _SMALL, True)
+    return _rates(frontend, "one.vm.info", [[frontend.session, vm_id, False]])
+
+
+def user_info(frontend: Frontend) -> dict[str, Any]:
+    """one.user.info of oneadmin."""
+    return _rates(frontend, "one.user.info", [[frontend.session, 0, False]])
+
+
+def allocate(frontend: Frontend) -> dict[str, Any]:
+    """one.vm.allocate on hold; each call is one durable commit."""
+    return _rates(frontend, "one.vm.allocate", [[frontend.session, _SMALL, True]])
+
+
+def vmpool_info(frontend: Frontend) -> dict[str, Any]:
+    """Whole pools of 1,400 VMs, short and extended."""
+    client = frontend.client()
+    have = client.call("vmpool.info", -2, -1, -1, -1).count("<VM>")
+    for _ in range(max(0, 1400 - have)):
+        client.call("vm.allocate", _SMALL, True)
+    result: dict[str, Any] = {"vms": max(have, 1400)}
+    for name, method in (("short", "one.vmpool.info"), ("extended", "one.vmpool.infoextended")):
+        args: list[object] = [frontend.session, -2, -1, 1399, -1]
+        result[name] = load.run(frontend.port, 1, _SECONDS, method, [args]).as_dict()
+    return result
+
+
+def instantiate(frontend: Frontend) -> dict[str, Any]:
+    """instantiate → RUNNING, one VM at a time, then 100 VMs at once; dummy driver, scheduler included."""
+    client = frontend.client()
+    for name in ("bench-a", "bench-b"):
+        client.call("host.allocate", name, "dummy", "dummy", 0)
+    template = client.call("template.allocate", _SMALL)
+    _wait(client, "hostpool.info", lambda body: body.count("<STATE>2</STATE>") >= 2)
+    taken = []
+    for _ in range(20):
+        start = time.perf_counter()
+        vm_id = client.call("template.instantiate", template, "", False, "", False)
+        _wait(client, "vm.info", lambda body: "<LCM_STATE>3</LCM_STATE>" in body, vm_id)
+        taken.append(time.perf_counter() - start)
+    taken.sort()
+    start = time.perf_counter()
+    ids = [client.call("template.instantiate", template, "", False, "", False) for _ in range(100)]
+    created_s = time.perf_counter() - start
+    _wait(
+        client,
+        "vmpool.infoset",
+        lambda body: body.count("<LCM_STATE>3</LCM_STATE>") == 100,
+        ",".join(map(str, ids)),
+        False,
+    )
+    total_s = time.perf_counter() - start
+    return {
+        "single_p50_ms": round(1000 * taken[10], 1),
+        "single_p95_ms": round(1000 * taken[18], 1),
+        "burst_vms": 100,
+        "burst_created_s": round(created_s, 2),
+        "burst_running_s": round(total_s, 2),
+        "burst_vms_per_s": round(100 / total_s, 1),
+    }
+
+
+def _wait(client: Any, method: str, done: Any, *args: object, timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if done(client.call(method, *args)):
+            return
+        time.sleep(0.01)
+    raise TimeoutError(f"{method}{args}: not within {timeout_s} s")
+
+
+BENCHES = {
+    "vm_info": vm_info,
+    "user_info": user_info,
+    "allocate": allocate,
+    "vmpool_info": vmpool_info,
+    "instantiate": instantiate,
+}
