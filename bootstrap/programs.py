@@ -143,7 +143,7 @@ def render(program: Program, *, native: bool, maintenance: bool) -> str:
         f"{prefix}_logfile_maxbytes": "0"
     }  # fmt: skip
     section = "eventlistener" if is_listener else "program"
-    body = "\n".join(f"{name} = {value.replace('%', '%%')}" for name, value in lines.items())
+    body = "\n".join(f"{name} = {value}" for name, value in lines.items())
     return (
         f"; Written by bootstrap at every start; changes do not last.\n[{section}:{program.name}]\n{body}\n"
     )

@@ -44,18 +44,18 @@ def write_main_conf() -> Path:
     lines = [
         "; Written at every start; changes do not last.",
         "[unix_http_server]",
-        f"file = {_escaped(folder / 'supervisor.sock')}",
+        f"file = {folder / 'supervisor.sock'}",
         "chmod = 0700",
         "username = onebox",
         f"password = {secrets.token_hex(16)}",
         "",
         "[supervisord]",
-        f"pidfile = {_escaped(folder / 'supervisord.pid')}",
-        f"logfile = {_escaped(log)}",
+        f"pidfile = {folder / 'supervisord.pid'}",
+        f"logfile = {log}",
         f"logfile_maxbytes = {'10MB' if native else '0'}",
         "logfile_backups = 2",
-        f"childlogdir = {_escaped(folder)}",
-        f"directory = {_escaped(places.CODE)}",
+        f"childlogdir = {folder}",
+        f"directory = {places.CODE}",
         "identifier = onebox",
         "umask = 022",
         # File descriptors: a little more than the API and its workers need.
@@ -66,19 +66,22 @@ def write_main_conf() -> Path:
         "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
         "",
         "[supervisorctl]",
-        f"serverurl = unix://{_escaped(folder / 'supervisor.sock')}",
+        f"serverurl = unix://{folder / 'supervisor.sock'}",
         "username = onebox",
     ]
     password = next(line for line in lines if line.startswith("password = "))
-    lines += [password, "prompt = onebox", "", "[include]", f"files = {_escaped(places.programs())}/*.conf"]
+    lines += [
+        password,
+        "prompt = onebox",
+        "",
+        "[include]",
+        "; relative to this file: blanks in the path would make it two patterns",
+        f"files = {places.programs().name}/*.conf",
+    ]
     if not native:
         lines.append(_BOOTSTRAP_PROGRAM.format(code=places.CODE))
     files.write(places.supervisord_conf(), "\n".join(lines) + "\n", 0o600)
     return places.supervisord_conf()
-
-
-def _escaped(path: Path) -> str:
-    return str(path).replace("%", "%%")
 
 
 class _UnixTransport(xmlrpc.client.Transport):
@@ -112,7 +115,7 @@ class Supervisor:
             with file.open(encoding="utf-8") as opened:
                 parser.read_file(opened)
             section = parser["unix_http_server"]
-            path = section["file"].replace("%%", "%")
+            path = section["file"]
         except (OSError, KeyError, configparser.Error) as error:
             raise SupervisorError(f"Supervisor's configuration cannot be read: {file}: {error}") from None
         transport = _UnixTransport(path, section.get("username", ""), section.get("password", ""), timeout_s)

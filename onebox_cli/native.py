@@ -17,6 +17,8 @@ from onebox_cli import venv
 from onebox_cli.instance import MAX_DATA_BYTES, ROOT, Instance
 from onebox_cli.ui import Failure, Step, run_logged, say, step, tail, warn
 
+# In Supervisor's configuration these mean something wherever they stand.
+_REFUSED = "%;#[]*?\\\"'\n"
 _READY_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 120.0
 _PORT_TIMEOUT_S = 10.0
@@ -39,6 +41,12 @@ class Native:
                 f"({len(os.fsencode(instance.data))} bytes, at most {MAX_DATA_BYTES})",
                 advice="choose a shorter --data",
             )
+        for path in (instance.data, ROOT):
+            if found := sorted(set(str(path)) & set(_REFUSED)):
+                advice = "choose another --data" if path != ROOT else "move the checkout"
+                raise Failure(
+                    f"{path}: Supervisor cannot work with {' '.join(found)} in a path", advice=advice
+                )
         if self.is_running():
             if wait:
                 with step("services ready") as current:

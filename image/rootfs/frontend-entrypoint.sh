@@ -84,7 +84,8 @@ configure_supervisor() {
 # Ends with the container: stopping is passed on to Supervisor, which stops the programs in their order.
 supervise() {
     supervisor_pid=
-    trap 'kill -TERM "$supervisor_pid" 2>/dev/null || true' TERM INT QUIT
+    is_stopping=no
+    trap 'is_stopping=yes; kill -TERM "$supervisor_pid" 2>/dev/null || true' TERM INT QUIT
     /usr/lib/one/venv/bin/supervisord --nodaemon --configuration "$conf" &
     supervisor_pid=$!
     code=0
@@ -93,6 +94,8 @@ supervise() {
         wait "$supervisor_pid" && code=0 || code=$?
         kill -0 "$supervisor_pid" 2>/dev/null || break
     done
+    # Stopped before Supervisor listened to signals: as good as any other stop.
+    if [ "$is_stopping" = yes ] && [ "$code" = 143 ]; then code=0; fi
     if [ -f "$failed_note" ] && [ ! -L "$failed_note" ]; then
         cat "$failed_note"
         exit 1
@@ -102,12 +105,17 @@ supervise() {
 }
 
 cd /
+# The kernel drops signals to a container's first process that has no handler: a stop at this moment would be lost.
+trap 'say "stopped before the services started"; exit 0' TERM INT QUIT
 if [ "${1:-}" = --supervise ]; then
     configure_supervisor
     say "starting Supervisor"
     supervise
 fi
-if [ $# -gt 0 ]; then exec "$@"; fi
+if [ $# -gt 0 ]; then
+    trap - TERM INT QUIT
+    exec "$@"
+fi
 
 # One stream, so that the order of the log is the order of events.
 exec 2>&1

@@ -18,17 +18,17 @@ _RANGE_LIMIT = 100_000
 class Names:
     """Finds objects by name; each pool is read at most once a command."""
 
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self._call = call
+    def __init__(self, visit: Callable[[Kind, Callable[[Any], object]], None]) -> None:
+        """visit: calls a function with every member of a pool (Invocation.visit)."""
+        self._visit = visit
         self._pools: dict[str, list[tuple[int, str]]] = {}
 
     def pool(self, kind: Kind) -> list[tuple[int, str]]:
         """(id, name) of every object of that kind that the user may see."""
         if kind.rpc not in self._pools:
-            from services.cli import documents
-
-            members = documents.members(self._call(kind.pool_method, *kind.pool_args), kind)
-            self._pools[kind.rpc] = [(int(m.findtext("ID", "-1")), m.findtext("NAME", "")) for m in members]
+            found: list[tuple[int, str]] = []
+            self._visit(kind, lambda m: found.append((int(m.findtext("ID", "-1")), m.findtext("NAME", ""))))
+            self._pools[kind.rpc] = found
         return self._pools[kind.rpc]
 
     def find(self, kind: Kind, name: str) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from services.cli.argtypes import Names
 from services.cli.decl import ID, Arg, Command, Sub, load
 from services.cli.errors import EXIT_FAILURE, CliError
+from services.cli.kinds import Kind
 from services.cli.parse import Options
 from services.common.oca import Client, EndpointError, OneError
 
@@ -22,7 +24,7 @@ class Invocation:
         self.kind = command.kind
         self.opts: Any = options
         self.args: dict[str, Any] = {}
-        self.names = Names(self.call)
+        self.names = Names(self.visit)
         self._client: Client | None = None
 
     # -- the front-end -------------------------------------------------------------------------------
@@ -42,6 +44,21 @@ class Invocation:
     def info(self, oid: int, *more: Any) -> str:
         """The document of one object of the command's kind."""
         return str(self.call(f"{self.kind.rpc}.info", oid, *(more or (bool(self.opts.decrypt),))))
+
+    def visit(
+        self, kind: Kind, use: Callable[[Any], object], method: str = "", args: tuple[Any, ...] | None = None
+    ) -> None:
+        """Call ``use`` with every member of a pool, as it arrives where pools can be large."""
+        from services.cli import documents
+
+        method, args = method or kind.pool_method, kind.pool_args if args is None else args
+        if kind.streams:
+            reader = documents.PoolReader(kind, use)
+            self.client.stream(method, args, reader.feed)
+            reader.finish()
+        else:
+            for member in documents.members(self.call(method, *args), kind):
+                use(member)
 
     def load_view(self) -> Any:
         """The view that the declaration names."""

@@ -163,8 +163,8 @@ def run(inv: Any) -> int:
         time.sleep(max(delay_s, 0.1))
 
 
-def show(view: ListView, inv: Any, keep: Callable[[Element], bool] | None = None, paged: bool = True) -> None:
-    """Fetch and print one pool. keep: an additional choice of members."""
+def show(view: ListView, inv: Any, paged: bool = True) -> None:
+    """Fetch and print one pool."""
     opts = inv.opts
     method, args = pool_call(view.kind, inv)
     if opts.xml:
@@ -181,10 +181,9 @@ def show(view: ListView, inv: Any, keep: Callable[[Element], bool] | None = None
     rows, look = [], Look(bool(opts.kilobytes), bool(opts.numeric), int(time.time()), inv.names)
 
     def use(member: Element) -> None:
-        if keep is None or keep(member):
-            row = plan.row(member, look)
-            if row is not None:
-                rows.append(row)
+        row = plan.row(member, look)
+        if row is not None:
+            rows.append(row)
 
     _fetch(view, inv, method, args, look, use)
     header = not opts.no_header
@@ -200,38 +199,31 @@ def show(view: ListView, inv: Any, keep: Callable[[Element], bool] | None = None
         inv.out("\n".join(printed))
 
 
-def rows_of(view: ListView, inv: Any, text: str, keep: Callable[[Element], bool]) -> list[str]:
-    """The default table of some members of a pool document, for a section of ``show``."""
-    from services.cli import documents
-
+def rows_of(view: ListView, inv: Any, keep: Callable[[Element], bool]) -> list[str]:
+    """The default table of some members of the view's pool, for a section of ``show``."""
     columns = {column.name: column for column in view.columns}
     shown = [columns[name] for name in view.default]
     look = Look(False, False, int(time.time()), inv.names)
     values = [column.value for column in shown]
-    rows = [
-        [value(m, look) for value in values if value] for m in documents.members(text, view.kind) if keep(m)
-    ]
+    rows: list[list[str]] = []
+
+    def use(member: Element) -> None:
+        if keep(member):
+            rows.append([value(member, look) for value in values if value])
+
+    inv.visit(view.kind, use)
     return table.lines(shown, rows, styled=inv.is_styled)
 
 
 def _fetch(
     view: ListView, inv: Any, method: str, args: tuple[Any, ...], look: Look, use: Callable[[Element], None]
 ) -> None:
-    if view.kind.streams:
-        from services.cli import documents
-
-        reader = documents.PoolReader(view.kind, use)
-        inv.client.stream(method, args, reader.feed)
-        reader.finish()
+    if view.prepare is None:
+        inv.visit(view.kind, use, method, args)
         return
     from services.cli import documents
 
-    text = inv.call(method, *args)
-    if view.prepare is None:
-        found = documents.members(text, view.kind)
-    else:
-        found = view.prepare(documents.parse(text), look)
-    for member in found:
+    for member in view.prepare(documents.parse(inv.call(method, *args)), look):
         use(member)
 
 

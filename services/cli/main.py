@@ -42,10 +42,12 @@ def run(name: str, words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough. Nothing more may be flushed into the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        _discard_output()
         return 0
+    except OSError as error:  # a full disk; what concerns the front-end or a named file has its own error
+        _discard_output()
+        return _fail(f"Output cannot be written: {error.strerror or error}")
 
 
 def _run(name: str, words: Sequence[str]) -> int:
@@ -92,6 +94,11 @@ def _help(command: Command, sub_name: str | None) -> int:
 def _version(name: str) -> int:
     sys.stdout.write(f"{name} (Onebox {VERSION}, compatible with {COMPATIBLE_WITH})\n")
     return 0
+
+
+def _discard_output() -> None:
+    """Let nothing more be flushed into a standard output that takes nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(text: str) -> int:

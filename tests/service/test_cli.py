@@ -252,11 +252,13 @@ def test_vm_creation(frontend: Frontend, ok: Ok, tmp_path: Path) -> None:
 
 def test_vm_life(ok: Ok, vm: str, hosts: list[str]) -> None:
     for words, state in (
-        (("suspend",), "SUSPENDED"), (("resume",), "RUNNING"), (("stop",), "STOPPED"), (("resume",), "RUNNING"),
-        (("poweroff",), "POWEROFF"), (("resume",), "RUNNING"), (("poweroff", "--hard"), "POWEROFF"),
-        (("resume",), "RUNNING"), (("undeploy",), "UNDEPLOYED"), (("resume",), "RUNNING"),
-        (("undeploy", "--hard"), "UNDEPLOYED"), (("resume",), "RUNNING"), (("reboot",), "RUNNING"),
-        (("reboot", "--hard"), "RUNNING"), (("terminate",), "DONE"),
+        (("suspend",), "SUSPENDED"), (("resume",), "RUNNING"),
+        (("stop",), "STOPPED"), (("resume",), "RUNNING"),
+        (("poweroff",), "POWEROFF"), (("resume",), "RUNNING"),
+        (("poweroff", "--hard"), "POWEROFF"), (("resume",), "RUNNING"),
+        (("undeploy",), "UNDEPLOYED"), (("resume",), "RUNNING"),
+        (("undeploy", "--hard"), "UNDEPLOYED"), (("resume",), "RUNNING"),
+        (("reboot",), "RUNNING"), (("reboot", "--hard"), "RUNNING"), (("terminate",), "DONE"),
     ):  # fmt: skip
         ok("onevm", *words, vm)
         assert ok("onevm", "wait", vm, "--state", state, "--timeout", "30") == f"VM {vm}: {state}\n"
@@ -306,6 +308,14 @@ def test_vm_changes(ok: Ok, vm: str) -> None:
     assert '\nNOTE="x"\n' in shown and '\nMORE="y"\n' in shown
     assert field(shown, "HOST").startswith("node") and field(shown, "CLUSTER") == "default"
     ok("onevm", "chown", vm, "oneadmin", "oneadmin")
+
+
+def test_vm_that_fits_nowhere_is_held(ok: Ok, hosts: list[str]) -> None:
+    oid = new_id(ok("onevm", "create", "--cpu", "9999", "--memory", "64"))
+    assert cell(ok, "onevm", oid, "STAT") == "pend"
+    ok("onevm", "hold", oid)
+    assert cell(ok, "onevm", oid, "STAT") == "hold"
+    ok("onevm", "terminate", oid)
 
 
 @pytest.mark.parametrize("option", ["--delete", "--delete-db", "--recreate"])

@@ -211,5 +211,4 @@ def _machines(host: Element, inv: Any) -> list[str]:
         record = vm_view.host_of(vm)
         return record is not None and record.findtext("HID") == oid
 
-    pool = inv.call(kinds.VM.pool_method, *kinds.VM.pool_args)
-    return listing.rows_of(vm_view.LIST, inv, pool, is_here)
+    return listing.rows_of(vm_view.LIST, inv, is_here)

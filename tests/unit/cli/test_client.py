@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import re
 import select
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -292,6 +296,47 @@ def test_a_pipe_closed_early_ends_quietly(answers: Answers) -> None:
             ["sh", "-c", command], capture_output=True, text=True, env=os.environ, timeout=30
         )
         assert found.stderr == "" and found.stdout.count("\n") == 1
+
+
+def test_output_that_cannot_be_written(answers: Answers) -> None:
+    answers.document("one.vmpool.info", "vm_pool.xml")
+    command = f"'{ROOT}/bin/onevm' list"
+    full = launch("sh", "-c", f"{command} > /dev/full")
+    assert (full.returncode, full.stderr) == (255, "Output cannot be written: No space left on device\n")
+    closed = launch("sh", "-c", f"{command} >&- <&-")
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+def test_names_that_the_terminal_cannot_show(answers: Answers) -> None:
+    answers.replies["one.vmpool.info"] = "<VM_POOL><VM><ID>1</ID><NAME>\u4e2d</NAME></VM></VM_POOL>"
+    found = launch(str(ROOT / "bin" / "onevm"), "list", "-l", "NAME", "--csv", LC_ALL="C", LANG="C")
+    assert (found.returncode, found.stderr) == (0, "") and "\u4e2d" in found.stdout
+
+
+def on_terminal(columns: int, *words: str, **more: str) -> list[str]:
+    """Run a command whose standard output is a terminal of that width; its lines."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    env = {**os.environ, "TERM": "xterm", **more}
+    subprocess.run([str(ROOT / "bin" / "onevm"), *words], stdout=follower, env=env, timeout=30, check=True)
+    os.close(follower)
+    with open(leader, "rb", closefd=True, buffering=0) as file:
+        return file.read(100_000).decode().splitlines()
+
+
+def test_a_terminal_is_filled_and_coloured(answers: Answers) -> None:
+    answers.document("one.vmpool.info", "vm_pool.xml")
+    lines = on_terminal(104, "list")
+    assert lines[0].startswith(
+        "\033[1m\033[4m   ID USER     GROUP    NAME                           STAT  CPU"
+    )
+    assert (
+        "a-name-of-more-than-fifteen    \033[32mrunn\033[0m" in lines[1] and "node-with-long-name" in lines[1]
+    )
+    plain = on_terminal(104, "list", NO_COLOR="1")
+    assert "\033" not in "".join(plain) and "a-name-of-more-than-fifteen    runn" in plain[1]
+    assert "a-name-of-more- runn" in on_terminal(104, "list", "--no-expand", NO_COLOR="1")[1]
+    assert on_terminal(104, "top", "--count", "1")[0].startswith("\033[H\033[2J")
 
 
 def test_a_list_imports_only_what_it_needs(answers: Answers) -> None:

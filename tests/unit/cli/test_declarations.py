@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from services.cli import argtypes, decl, listconf, main
+from services.cli import VERSION, argtypes, decl, listconf, main
 from services.cli.decl import Command
 from services.common import paths
 
@@ -97,6 +98,11 @@ def test_columns_are_those_of_the_original(shared_folder: Path, command: Command
         assert found == (row["width"], *(row[key] == "yes" for key in ("left", "adjust", "expand")))
     ordered = sorted((r for r in rows if r["default_order"]), key=lambda r: int(r["default_order"]))
     assert view.default == [row["column"] for row in ordered]
+
+
+def test_version_is_the_package_s() -> None:
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert package["version"] == VERSION
 
 
 def test_every_command_has_a_launcher() -> None:

@@ -64,7 +64,7 @@ def names(*pool: tuple[int, str]) -> argtypes.Names:
     def no_call(*_args: object) -> object:
         raise AssertionError("no call was expected")
 
-    known = argtypes.Names(no_call)
+    known = argtypes.Names(no_call)  # type: ignore[arg-type]
     known._pools = {kind.rpc: list(pool) for kind in BY_ARG.values()}
     return known
 
