@@ -152,7 +152,7 @@ def _pytest(ring: str, python: Path, environment: dict[str, str], everything: bo
 
 
 def skip_reasons(report: Path) -> list[str]:
-    """Why tests were skipped, from a JUnit report, leaving out those that need a folder beside the checkout."""
+    """Why tests were skipped, from a JUnit report, but for those that need a folder beside the checkout."""
     if not report.exists():
         return []
     found = {

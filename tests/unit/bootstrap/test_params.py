@@ -32,8 +32,8 @@ def test_defaults_of_the_all_in_one_container() -> None:
 
 def test_a_container_needs_its_public_host_and_a_native_instance_does_not() -> None:
     assert faults({}) == [
-        "OPENNEBULA_HOST: required with OPENNEBULA_SERVICE=all (host name or address under which clients reach the "
-        "front-end), found nothing"
+        "OPENNEBULA_HOST: required with OPENNEBULA_SERVICE=all (host name or address under which clients "
+        "reach the front-end), found nothing"
     ]
     assert params.read({}, native=True)["OPENNEBULA_HOST"] == "localhost"
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from services.common.template import Template
 from services.oned.config import OnedConf, from_settings
-from services.oned.drivers.run import Runner
 from services.oned.drivers.table import Drivers
 from services.oned.drivers.vm_context import VmContext
 from services.oned.model.history import HistoryRecord
@@ -53,16 +51,6 @@ def script(location: Path) -> Callable[..., Path]:
         return path
 
     return make
-
-
-@asynccontextmanager
-async def open_runner() -> AsyncIterator[Runner]:
-    """A runner that leaves nothing behind."""
-    made = Runner()
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

@@ -9,20 +9,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from services.oned.drivers import run
 from services.oned.drivers.run import OUTPUT_LIMIT_BYTES, Command, Outcome, Runner
-from tests.unit.oned.drivers.conftest import ROOT, open_runner
 
+ROOT = Path(__file__).resolve().parents[4]
 Script = Callable[..., Path]
 
 
 def outcome_of(path: Path, *args: str, timeout_s: float = 20, stdin: bytes = b"") -> Outcome:
     async def go() -> Outcome:
-        async with open_runner() as runner:
+        with closing(Runner()) as runner:
             return await runner.run(Command((str(path), *args), timeout_s, stdin))
 
     return asyncio.run(go())
@@ -122,7 +123,7 @@ def test_what_cannot_be_started(script: Script, location: Path, mode: int | None
 
 def test_stopping(script: Script, location: Path) -> None:
     async def go() -> Outcome:
-        async with open_runner() as runner:
+        with closing(Runner()) as runner:
             stop = asyncio.Event()
             asyncio.get_running_loop().call_later(0.3, stop.set)
             return await runner.run(Command((str(script("sleep 60 & echo $! > kid; wait")),), 60), stop)
@@ -178,7 +179,7 @@ def test_actions_die_with_their_engine(
 
 def test_a_dead_guard_is_replaced_and_knows_what_runs(script: Script, location: Path) -> None:
     async def go() -> tuple[int, int, Outcome]:
-        async with open_runner() as runner:
+        with closing(Runner()) as runner:
             path = script("echo $$ > pid.part; mv pid.part pid; sleep 60")
             task = asyncio.create_task(runner.run(Command((str(path),), 60)))
             while not (location / "var/pid").exists():

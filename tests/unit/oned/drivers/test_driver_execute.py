@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from services.oned.drivers.execute import Result, execute
+from services.oned.drivers.run import Runner
 from services.oned.drivers.step import File, Probe, Slot, Step
 from services.oned.drivers.table import Takeover
 from services.oned.store.jobs import Job
-from tests.unit.oned.drivers.conftest import open_runner
 
 JOB = Job(1, "VM", 7, "vmm.DEPLOY", "x", "node1", {}, 1, None, 0)
 
@@ -32,7 +33,7 @@ def step(script: Callable[..., Path]) -> Callable[..., Step]:
 
 def run(steps: list[Step], job: Job = JOB) -> Result:
     async def go() -> Result:
-        async with open_runner() as runner:
+        with closing(Runner()) as runner:
             return await execute(runner, job, steps, asyncio.Event())
 
     return asyncio.run(go())

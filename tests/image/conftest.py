@@ -1,0 +1,52 @@
+"""The image built from this tree, and a healthy all-in-one container of it for the tests of a module."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import containers
+from tests.support.containers import Container, Engine
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder carries the marker ``image``."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("image")
+
+
+@pytest.fixture(scope="session")
+def docker() -> Engine:
+    """The Docker engine of this machine."""
+    engine = containers.docker()
+    if engine is None:
+        pytest.skip("left out: no Docker engine answers (./onebox test --all starts one)")
+    return engine
+
+
+@pytest.fixture(scope="session")
+def image(docker: Engine) -> str:
+    """The image of this tree."""
+    return containers.build(docker)
+
+
+@pytest.fixture(scope="session")
+def given_secrets() -> dict[str, str]:
+    """Passwords that a test gives to a container and then looks for where they must not be."""
+    names = ("ONEADMIN_PASSWORD", "MYSQL_PASSWORD", "MYSQL_ROOT_PASSWORD")
+    return {name: secrets.token_hex(12) for name in names}
+
+
+@pytest.fixture(scope="module")
+def frontend_container(docker: Engine, image: str, given_secrets: dict[str, str]) -> Iterator[Container]:
+    """A healthy all-in-one front-end: ``endpoint``, ``session``, ``client()``, ``exec()``."""
+    parameters = {"OPENNEBULA_HOST": "localhost", **given_secrets}
+    with containers.run(docker, image, parameters) as container:
+        container.wait_healthy()
+        yield container

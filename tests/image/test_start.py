@@ -1,0 +1,124 @@
+"""A fresh all-in-one container: start, health, users, secrets."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from bootstrap import programs
+from tests.support import containers
+from tests.support.containers import Container, Engine
+
+HEALTHY_LIMIT_S = 60.0
+UNHEALTHY_LIMIT_S = 30.0
+RECOVERY_LIMIT_S = 20.0
+# Supervisor has to start programs as other users; the listener asks Supervisor; the rest is this test's and the engine's.
+ROOTS = ("/frontend-entrypoint.sh", "supervisord", "-m bootstrap.listener", "frontend-healthcheck", "bootstrap.health", "ps ")
+SERVICES = [
+    program.name
+    for program in programs.load_all().values()
+    if "all" in program.services and program.kind != "oneshot"
+]
+
+
+def test_fresh_container_becomes_healthy(docker: Engine, image: str) -> None:
+    with containers.run(docker, image, {"OPENNEBULA_HOST": "localhost"}) as container:
+        ready_s = container.wait_healthy(HEALTHY_LIMIT_S)
+        print(f"container start to healthy, fresh volumes: {ready_s:.1f} s")
+        assert container.inspect()["HostConfig"]["Privileged"] is False
+        assert "Onebox" not in container.client().call("one.system.version")
+
+
+def test_supervisorctl_works_for_root_only(frontend_container: Container) -> None:
+    states = frontend_container.programs()
+    assert {name: states.get(name) for name in SERVICES} == dict.fromkeys(SERVICES, "RUNNING")
+    result = frontend_container.engine.try_call("exec", "-u", "oneadmin", frontend_container.name, "supervisorctl", "status")
+    assert result.returncode != 0
+    assert "RUNNING" not in result.stdout
+    mode = frontend_container.exec("stat", "-L", "-c", "%a %U", "/etc/supervisord.conf", "/run/supervisor/supervisor.sock")
+    assert mode.splitlines() == ["600 root", "700 root"]
+
+
+def test_api_answers_with_the_given_password(frontend_container: Container, given_secrets: dict[str, str]) -> None:
+    assert frontend_container.session == f"oneadmin:{given_secrets['ONEADMIN_PASSWORD']}"
+    with frontend_container.client() as client:
+        assert "<NAME>oneadmin</NAME>" in client.call("one.user.info", -1)
+
+
+def test_commands_work_inside(frontend_container: Container) -> None:
+    assert "NAME" in frontend_container.exec("onevm", "list", user="oneadmin")
+    assert "Total errors found: 0" in frontend_container.exec("sudo", "-u", "oneadmin", "onedb", "fsck")
+
+
+def test_only_what_must_be_root_runs_as_root(frontend_container: Container) -> None:
+    listed = frontend_container.exec("ps", "axo", "user:20,args", "--no-headers")
+    rows = [line.split(None, 1) for line in listed.splitlines()]
+    wrong = [args for user, args in rows if user not in ("oneadmin", "mysql") and not any(word in args for word in ROOTS)]
+    assert wrong == []
+    users = {user for user, _ in rows}
+    assert {"oneadmin", "mysql", "root"} <= users
+
+
+def test_secrets_reach_no_process_and_no_log(frontend_container: Container, given_secrets: dict[str, str]) -> None:
+    # --privileged: root of an ordinary container may not read other users' environments.
+    script = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'"
+    seen = frontend_container.engine.call("exec", "--privileged", frontend_container.name, "env", "-i", "sh", "-c", script)
+    assert "PATH=" in seen
+    logs = frontend_container.logs() + frontend_container.exec("sh", "-c", "cat /var/log/one/*")
+    for name, value in given_secrets.items():
+        # The shell that looks has the container's own environment, but for env -i; nothing else may have it.
+        assert value not in seen, f"{name} in a process"
+        assert value not in logs, f"{name} in a log"
+
+
+def test_files_with_secrets_are_closed(frontend_container: Container, given_secrets: dict[str, str]) -> None:
+    pattern = "\n".join(given_secrets.values()) + "\n"
+    script = "grep -rlF -f - /etc /run /tmp /var/lib/one /var/log /srv 2>/dev/null; true"
+    files = frontend_container.exec("sh", "-c", script, stdin=pattern).split()
+    assert "/run/supervisor/environment" in files
+    modes = frontend_container.exec("stat", "-c", "%a %n", *files).splitlines()
+    # oned.conf is root's and readable for oneadmin's group, as OpenNebula has it.
+    assert [line for line in modes if line.split()[0] not in ("600", "640")] == []
+
+
+@pytest.mark.parametrize("program", SERVICES)
+def test_health_follows_each_program(frontend_container: Container, program: str) -> None:
+    frontend_container.wait_healthy()
+    frontend_container.supervisor("stop", program)
+    unhealthy_s = frontend_container.wait_health("unhealthy", UNHEALTHY_LIMIT_S)
+    assert program in frontend_container.problems()
+    frontend_container.supervisor("start", program)
+    healthy_s = frontend_container.wait_healthy(RECOVERY_LIMIT_S)
+    print(f"{program}: unhealthy {unhealthy_s:.1f} s after stop, healthy {healthy_s:.1f} s after start")
+
+
+def test_killed_program_comes_back(frontend_container: Container) -> None:
+    frontend_container.wait_healthy()
+    pid = frontend_container.supervisor("pid", "mysqld").strip()
+    frontend_container.exec("sh", "-c", f"kill -9 {int(pid)}")
+    deadline = time.monotonic() + 30
+    while (now := frontend_container.supervisor("pid", "mysqld").strip()) in (pid, "0"):
+        assert time.monotonic() < deadline, "Supervisor has not started mysqld again"
+        time.sleep(0.2)
+    assert now != pid
+    while frontend_container.problems():
+        assert time.monotonic() < deadline, frontend_container.problems()
+        time.sleep(0.2)
+
+
+def test_memory(frontend_container: Container) -> None:
+    """Shared pages are counted once (PSS)."""
+    script = "cat /proc/[0-9]*/smaps_rollup 2>/dev/null | awk '/^Pss:/ {sum += $2} END {print sum}'"
+    output = frontend_container.engine.call("exec", "--privileged", frontend_container.name, "sh", "-c", script)
+    memory_mb = int(output) / 1024
+    print(f"memory of all services, idle: {memory_mb:.0f} MB")
+    assert memory_mb < 450
+
+
+def test_health_check_is_declared(docker: Engine, image: str) -> None:
+    check = json.loads(docker.call("image", "inspect", image))[0]["Config"]["Healthcheck"]
+    assert check["Test"] == ["CMD", "/frontend-healthcheck.sh"]
+    # The longest way to "unhealthy" after a program stopped.
+    assert (check["Interval"] + check["Timeout"]) * check["Retries"] <= UNHEALTHY_LIMIT_S * 1e9
