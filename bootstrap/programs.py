@@ -5,7 +5,7 @@ and ``%(code)s`` are filled in), before (commands that must succeed first), wait
 what must be there first), user (container only), kind (service, oneshot or listener), native (also
 without a container), needs_inner_mysql (only with the MariaDB of this instance), autostart, stopsignal,
 stopwaitsecs, startsecs, startretries, environment, events (listener), log (its own file in the log
-folder).
+folder), ends_leftovers (kill what a killed run of it left behind).
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
     events: tuple[str, ...] = ()
     log: str = ""
+    ends_leftovers: bool = False
 
 
 def load(file: Path) -> Program:

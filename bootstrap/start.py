@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from bootstrap import places, programs
 from services.common import paths
@@ -80,6 +81,32 @@ def _end_with_supervisor() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def end_leftovers(name: str, environ: Mapping[str, str]) -> int:
+    """Kill the processes of an earlier run of this program; how many there were.
+
+    Supervisor runs a program once, in a process group of its own: what carries its name in another group is
+    left from a run that was killed.
+    """
+    marks = {
+        f"{key}={environ.get(key)}".encode() for key in ("SUPERVISOR_SERVER_URL", "SUPERVISOR_PROCESS_NAME")
+    }
+    if environ.get("SUPERVISOR_PROCESS_NAME") != name:
+        return 0
+    ended = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            pid = int(folder.name)
+            if (
+                marks <= set((folder / "environ").read_bytes().split(b"\0"))
+                and os.getpgid(pid) != os.getpgrp()
+            ):
+                os.kill(pid, signal.SIGKILL)
+                ended += 1
+        except OSError:
+            continue  # it ended by itself, or belongs to somebody else
+    return ended
+
+
 def main(arguments: list[str]) -> int:
     """Become the program. Returns only when it cannot be started."""
     known = programs.load_all()
@@ -91,6 +118,8 @@ def main(arguments: list[str]) -> int:
     # An exception, so that a command under way is ended too; exec puts the default back.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     environment = clean_environment(os.environ, program.environment)
+    if program.ends_leftovers and (ended := end_leftovers(program.name, os.environ)):
+        print(f"{program.name}: ended {ended} processes that an earlier run left behind", flush=True)
     for wait in program.waits:
         if not wait_for(wait.name, wait.deadline_s):
             print(f"{program.name}: {wait.name} is not there after {wait.deadline_s:g} s", file=sys.stderr)

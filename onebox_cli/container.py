@@ -32,14 +32,13 @@ VOLUMES = {
 _READY_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 90
 _SECRETS = "/run/secrets"
-# What engines on some machines need; tried in turn when a container does not start.
-_RETRIES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "docker": ((),),
-    "podman": (
-        (),
-        ("--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1024:1024"),
-        ("--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1024:1024", "--runtime", "runc"),
-    ),
+# What engines need on some machines, tried in turn when a container does not start: options of the engine
+# itself, and of its run command.
+_LIMITS = ("--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1024:1024")
+_RUNC = ("--runtime", "runc")
+_WAYS: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
+    "docker": (((), ()),),
+    "podman": (((), ()), ((), _LIMITS), (_RUNC, ()), (_RUNC, _LIMITS)),
 }
 
 
@@ -248,13 +247,13 @@ class Container:
             arguments += ["-v", f"{name}_{suffix}:{path}"]
         arguments += self._parameters()
         reason = ""
-        for extra in _RETRIES[self._engine]:
-            if "--runtime" in extra and not shutil.which(extra[extra.index("--runtime") + 1]):
+        for of_engine, of_run in _WAYS[self._engine]:
+            if of_engine == _RUNC and not shutil.which("runc"):
                 continue
-            result = _call(self._engine, "run", "-d", *extra, *arguments, IMAGE)
+            result = _call(self._engine, *of_engine, "run", "-d", *of_run, *arguments, IMAGE)
             if result.returncode == 0:
-                if extra:
-                    warn(f"{self._engine} needs {' '.join(extra)} on this machine; used it")
+                if of_engine or of_run:
+                    warn(f"{self._engine} needs {' '.join(of_engine + of_run)} on this machine; used it")
                 return
             reason = result.stderr.strip()[-800:]
             _call(self._engine, "rm", "-f", "-v", name)

@@ -94,8 +94,11 @@ supervise() {
         wait "$supervisor_pid" && code=0 || code=$?
         kill -0 "$supervisor_pid" 2>/dev/null || break
     done
-    # Stopped before Supervisor listened to signals: as good as any other stop.
-    if [ "$is_stopping" = yes ] && [ "$code" = 143 ]; then code=0; fi
+    # Asked to stop, it did: that bootstrap or Supervisor was caught half-way is no fault.
+    if [ "$is_stopping" = yes ]; then
+        say "stopped"
+        exit 0
+    fi
     if [ -f "$failed_note" ] && [ ! -L "$failed_note" ]; then
         cat "$failed_note"
         exit 1

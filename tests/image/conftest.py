@@ -14,6 +14,11 @@ from tests.support.containers import Container, Engine
 HERE = Path(__file__).parent
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", "image: needs a real container engine")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder carries the marker ``image``."""
     for item in items:

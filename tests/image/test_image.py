@@ -56,7 +56,11 @@ def test_nothing_of_the_building_machine_stays(docker: Engine, image: str) -> No
     assert listed == ""
     # Configuration of pip and proxies of apt, wherever.
     assert _run(docker, image, "find / -xdev -name pip.conf; grep -ril proxy /etc/apt; true") == ""
-    assert _run(docker, image, "ls /var/lib/apt/lists /usr/local/share/ca-certificates; true") == ""
+    assert _run(docker, image, "find /var/lib/apt/lists /usr/local/share/ca-certificates -type f") == ""
+    # Only the distribution's certificates are trusted.
+    script = "cat /usr/share/ca-certificates/mozilla/*.crt | grep -c BEGIN; grep -c BEGIN /etc/ssl/certs/ca-certificates.crt"
+    shipped, trusted = _run(docker, image, script).split()
+    assert trusted == shipped
 
 
 def test_history_and_inspect_show_no_secret(docker: Engine, image: str) -> None:

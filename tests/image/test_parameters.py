@@ -87,7 +87,7 @@ def test_sqlite_needs_no_database_server(docker: Engine, image: str) -> None:
     with containers.run(docker, image, HOST | {"ONEBOX_DB": "sqlite"}) as container:
         container.wait_healthy()
         assert "mysqld" not in container.programs()
-        assert "<NAME>oneadmin</NAME>" in container.client().call("one.user.info", -1)
+        assert "<NAME>oneadmin</NAME>" in container.client().call("user.info", -1)
 
 
 def test_a_command_runs_without_services(docker: Engine, image: str) -> None:

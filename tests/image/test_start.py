@@ -28,7 +28,7 @@ def test_fresh_container_becomes_healthy(docker: Engine, image: str) -> None:
         ready_s = container.wait_healthy(HEALTHY_LIMIT_S)
         print(f"container start to healthy, fresh volumes: {ready_s:.1f} s")
         assert container.inspect()["HostConfig"]["Privileged"] is False
-        assert "Onebox" not in container.client().call("one.system.version")
+        assert "Onebox" not in container.client().call("system.version")
 
 
 def test_supervisorctl_works_for_root_only(frontend_container: Container) -> None:
@@ -44,7 +44,7 @@ def test_supervisorctl_works_for_root_only(frontend_container: Container) -> Non
 def test_api_answers_with_the_given_password(frontend_container: Container, given_secrets: dict[str, str]) -> None:
     assert frontend_container.session == f"oneadmin:{given_secrets['ONEADMIN_PASSWORD']}"
     with frontend_container.client() as client:
-        assert "<NAME>oneadmin</NAME>" in client.call("one.user.info", -1)
+        assert "<NAME>oneadmin</NAME>" in client.call("user.info", -1)
 
 
 def test_commands_work_inside(frontend_container: Container) -> None:

@@ -13,12 +13,25 @@ from tests.support.schemas import Schemas
 from tests.support.zone import SESSION, Zone
 
 POOLS = (
-    ("userpool", ()), ("grouppool", ()), ("clusterpool", ()), ("hostpool", ()), ("datastorepool", ()),
-    ("vdcpool", ()), ("zonepool", ()), ("marketpool", ()), ("imagepool", (-2, -1, -1)),
+    ("userpool", ()),
+    ("grouppool", ()),
+    ("clusterpool", ()),
+    ("hostpool", ()),
+    ("datastorepool", ()),
+    ("vdcpool", ()),
+    ("zonepool", ()),
+    ("marketpool", ()),
+    ("imagepool", (-2, -1, -1)),
     ("vnpool", (-2, -1, -1)),
-    ("templatepool", (-2, -1, -1)), ("secgrouppool", (-2, -1, -1)), ("vmgrouppool", (-2, -1, -1)),
-    ("vrouterpool", (-2, -1, -1)), ("vntemplatepool", (-2, -1, -1)), ("hookpool", (-2, -1, -1)),
-    ("marketapppool", (-2, -1, -1)), ("vmpool", (-2, -1, -1, -2)), ("documentpool", (-2, -1, -1, 100)),
+    ("templatepool", (-2, -1, -1)),
+    ("secgrouppool", (-2, -1, -1)),
+    ("vmgrouppool", (-2, -1, -1)),
+    ("vrouterpool", (-2, -1, -1)),
+    ("vntemplatepool", (-2, -1, -1)),
+    ("hookpool", (-2, -1, -1)),
+    ("marketapppool", (-2, -1, -1)),
+    ("vmpool", (-2, -1, -1, -2)),
+    ("documentpool", (-2, -1, -1, 100)),
 )
 # Real documents of these do not fit the schemas that were published with the release.
 NOT_FITTING = ("vnpool", "vmgrouppool")

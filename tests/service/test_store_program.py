@@ -37,8 +37,11 @@ class Place:
     def start(self, *args: str) -> subprocess.Popen[str]:
         """Start the program."""
         return subprocess.Popen(
-            [sys.executable, "-m", "services.oned.store", *args], env=self.env, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, "-m", "services.oned.store", *args],
+            env=self.env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     def run(self, *args: str) -> tuple[int, str, str]:

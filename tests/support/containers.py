@@ -2,7 +2,7 @@
 
     with containers.run(engine, image, {"OPENNEBULA_HOST": "localhost"}) as container:
         container.wait_healthy(30)
-        container.client().call("one.hostpool.info")
+        container.client().call("hostpool.info")
 
 Containers and anonymous volumes are removed at the end, whatever happened; each has a random name.
 """

@@ -89,3 +89,29 @@ def test_secrets_are_not_in_the_environment_of_a_running_program(tmp_path: Path)
     finally:
         process.kill()
         process.wait()
+
+
+def test_what_an_earlier_run_left_behind_is_ended() -> None:
+    mine = {"SUPERVISOR_PROCESS_NAME": "opennebula", "SUPERVISOR_SERVER_URL": "unix:///x/of-this-test.sock"}
+    kinds = {
+        "left": mine,
+        "other program": mine | {"SUPERVISOR_PROCESS_NAME": "opennebula-engine"},
+        "other instance": mine | {"SUPERVISOR_SERVER_URL": "unix:///x/another.sock"},
+    }
+    processes = {
+        kind: subprocess.Popen(
+            ["sleep", "60"], env={"PATH": "/bin:/usr/bin"} | environ, start_new_session=True
+        )
+        for kind, environ in kinds.items()
+    }
+    same_group = subprocess.Popen(["sleep", "60"], env={"PATH": "/bin:/usr/bin"} | mine)
+    try:
+        assert start.end_leftovers("opennebula", mine) == 1
+        assert processes["left"].wait(5) == -9
+        assert all(process.poll() is None for kind, process in processes.items() if kind != "left")
+        assert same_group.poll() is None
+        assert start.end_leftovers("opennebula", {}) == 0
+    finally:
+        for process in (*processes.values(), same_group):
+            process.kill()
+            process.wait()

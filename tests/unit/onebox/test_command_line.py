@@ -40,7 +40,7 @@ def test_env_can_be_evaluated(tmp_path: Path) -> None:
     result = onebox("env", "--data", str(folder))
     script = result.stdout + '\nprintf "%s\\n" "$ONE_XMLRPC" "$ONE_AUTH" "$PATH"'
     shown = subprocess.run(
-        ["sh", "-c", script], capture_output=True, text=True, check=True, env={"PATH": "/x"}
+        ["/bin/sh", "-c", script], capture_output=True, text=True, check=True, env={"PATH": "/x"}
     )
     assert shown.stdout.splitlines() == [
         "http://127.0.0.1:2733/RPC2",

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-
-import pytest
 
 from services.oned.store import Store, Tx, jobs
 from services.oned.store.jobs import Job, Lane, Limits
@@ -168,9 +165,8 @@ def test_counts(store: Store) -> None:
     assert not store.read_value(lambda tx: jobs.has(tx, "VM", 2, "vmm.CANCEL"))
 
 
-@pytest.mark.parametrize("work", [claim, lambda store: store.run(lambda tx: jobs.cancel(tx, "VM", 0))])
-def test_adding_and_taking_at_once(store: Store, work: Callable[[Store], object]) -> None:
-    """Claims and cancellations between additions of other threads: every job is claimed exactly once."""
+def test_adding_and_claiming_at_once(store: Store) -> None:
+    """Claims between additions of other threads: every job is claimed exactly once."""
 
     def fill(first: int) -> None:
         for oid in range(first, first + 25):
@@ -182,12 +178,6 @@ def test_adding_and_taking_at_once(store: Store, work: Callable[[Store], object]
         thread.start()
     taken: list[int] = []
     while any(thread.is_alive() for thread in threads):
-        taken += [job.id for job in claim(store, 1000, limits(1000, 1000, 1000))]
-        work(store)
-    with store.read() as tx:
-        claimed = [row[0] for row in tx.all("SELECT id FROM onebox_job WHERE state = ?", jobs.CLAIMED)]
-    taken += [job.id for job in claim(store, 1000, limits(1000, 1000, 1000))]
-    assert len(taken) == len(set(taken))
-    assert set(claimed) >= set(taken[: len(taken)]) & set(claimed)
-    with store.read() as tx:
-        assert len(tx.all("SELECT id FROM onebox_job WHERE state = ?", jobs.CLAIMED)) == 50
+        taken += [job.oid for job in claim(store, limits=limits())]
+    taken += [job.oid for job in claim(store, limits=limits())]
+    assert sorted(taken) == [*range(100, 125), *range(200, 225)]

@@ -1,0 +1,124 @@
+"""The same image under Podman, by root and by an ordinary user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import containers
+from tests.support.containers import Engine
+
+HOST = {"OPENNEBULA_HOST": "localhost"}
+# Without systemd nobody runs Podman's timers; the tests run the check themselves.
+OPTIONS = ("--no-healthcheck",)
+
+
+@pytest.fixture(scope="module")
+def archive(docker: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The image as a file that every user may read."""
+    if shutil.which("podman") is None:
+        pytest.skip("left out: podman is not installed (./onebox test --all installs it)")
+    folder = tmp_path_factory.mktemp("image")
+    # pytest's folders are closed; the way to this one is opened for the user of the rootless test.
+    for parent in (folder, folder.parent, folder.parent.parent):
+        parent.chmod(0o711)
+    file = folder / "onebox.tar"
+    docker.call("save", "-o", str(file), image, timeout_s=300)
+    file.chmod(0o644)
+    return file
+
+
+def _load(podman: Engine, archive: Path) -> str:
+    return podman.call("load", "-q", "-i", str(archive), timeout_s=300).strip().rpartition(" ")[2]
+
+
+def _check(podman: Engine, image: str, *options: str, publish: bool) -> None:
+    with containers.run(podman, image, HOST, *OPTIONS, *options, publish=publish) as container:
+        ready_s = container.wait_healthy(90)
+        print(f"podman, container start to healthy: {ready_s:.1f} s")
+        if publish:
+            assert "<NAME>oneadmin</NAME>" in container.client().call("user.info", -1)
+        assert "oneadmin" in container.exec("oneuser", "list", user="oneadmin")
+        assert container.stop() < 15
+        assert "mariadbd: Shutdown complete" in container.logs()
+
+
+@pytest.fixture
+def rootful(archive: Path) -> Iterator[tuple[Engine, str]]:
+    """Root's Podman, and the image in it."""
+    if os.geteuid() != 0:
+        pytest.skip("left out: Podman as root needs root")
+    podman = Engine(("podman",))
+    image = _load(podman, archive)
+    try:
+        yield containers.working_podman(podman.command, image), image
+    finally:
+        podman.try_call("rmi", "-f", image)
+
+
+def test_as_root(rootful: tuple[Engine, str]) -> None:
+    _check(*rootful, publish=True)
+
+
+@pytest.fixture
+def rootless(archive: Path, tmp_path: Path) -> Iterator[tuple[Engine, str]]:
+    """An ordinary user's Podman, and the image in it; root makes a user for this and removes it."""
+    if os.geteuid() != 0:
+        podman = Engine(("podman",))
+        image = _load(podman, archive)
+        yield containers.working_podman(podman.command, image), image
+        podman.try_call("rmi", "-f", image)
+        return
+    name = f"onebox-{secrets.token_hex(4)}"
+    subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", name], check=True)
+    try:
+        home = pwd.getpwnam(name).pw_dir
+        runtime = Path(home, "run")
+        runtime.mkdir(mode=0o700)
+        shutil.chown(runtime, name, name)
+        environment = (f"HOME={home}", f"XDG_RUNTIME_DIR={runtime}", f"--chdir={home}")
+        command = ("runuser", "-u", name, "--", "env", environment[2], *environment[:2], "podman",
+                   "--cgroup-manager", "cgroupfs")  # fmt: skip
+        podman = Engine(command)
+        image = _load(podman, archive)
+        try:
+            yield containers.working_podman(podman.command, image), image
+        finally:
+            # Removes what belongs to numbers that only this user may use.
+            podman.try_call("system", "reset", "--force")
+    finally:
+        _end_processes_of(pwd.getpwnam(name).pw_uid)
+        subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
+
+
+def _end_processes_of(uid: int) -> None:
+    """End what a user that the test made has left running: Podman keeps one process for its next call."""
+    deadline = time.monotonic() + 10
+    while pids := [int(path.name) for path in Path("/proc").glob("[0-9]*") if _owner(path) == uid]:
+        assert time.monotonic() < deadline, f"processes of user {uid} do not end: {pids}"
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def _owner(path: Path) -> int | None:
+    try:
+        return path.stat().st_uid
+    except FileNotFoundError:
+        return None
+
+
+def test_as_an_ordinary_user(rootless: tuple[Engine, str]) -> None:
+    # Published ports need /dev/net/tun; what is asked here is whether the image works without any real root.
+    _check(*rootless, "--network", "none", publish=False)
