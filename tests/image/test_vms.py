@@ -9,6 +9,7 @@ from typing import Any
 import pyone
 import pytest
 
+from services.common.oca import Client
 from tests.support import crash
 from tests.support.containers import Container, EngineError
 
