@@ -12,6 +12,7 @@ from lxml import etree as etree
 
 # Characters that XML 1.0 cannot carry even when escaped.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_DOCTYPE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:(?:<\?.*?\?>|<!--.*?-->)\s*)*<!DOCTYPE", re.DOTALL)
 _MARKUP = re.compile('[&<>"]')
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
@@ -42,10 +43,13 @@ def parse(text: str | bytes, what: str = "document") -> etree._Element:
     not well-formed or that declares a document type.
     """
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text
-    if b"<!DOCTYPE" in data[:4096] or b"<!ENTITY" in data:
+    # Looked for before parsing, and only where it would be one: a value may well contain the word.
+    if _DOCTYPE.match(data):
         raise XmlError(f"{what}: document types and entities are not accepted")
-    # A parser keeps state, so each call has its own: calls come from several threads.
+    # A parser keeps state, so each call has its own: calls come from several threads. The encoding is set, so
+    # that a declaration cannot hide a document type behind another one.
     parser = etree.XMLParser(
+        encoding="utf-8",
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -60,6 +64,6 @@ def parse(text: str | bytes, what: str = "document") -> etree._Element:
         raise XmlError(f"{what}: not well-formed at line {line}, column {column}: {error.msg}") from None
     if root is None:
         raise XmlError(f"{what}: empty")
-    if root.getroottree().docinfo.doctype:
+    if getattr(root.getroottree().docinfo, "doctype", ""):
         raise XmlError(f"{what}: document types and entities are not accepted")
     return root

@@ -9,12 +9,27 @@ from tests.support.containers import ROOT, Engine
 
 SIZE_LIMIT_MB = 700
 # Programs and Python packages that build other software.
-FORBIDDEN_PROGRAMS = ("gcc", "cc", "g++", "c++", "clang", "tcc", "ld", "make", "pip", "pip3", "easy_install", "uv")
+FORBIDDEN_PROGRAMS = (
+    "gcc",
+    "cc",
+    "g++",
+    "c++",
+    "clang",
+    "tcc",
+    "ld",
+    "make",
+    "pip",
+    "pip3",
+    "easy_install",
+    "uv",
+)
 FORBIDDEN_PACKAGES = ("pip", "setuptools", "wheel", "ensurepip", "pkg_resources", "_distutils_hack")
 
 
 def _run(docker: Engine, image: str, script: str) -> str:
-    return docker.call("run", "--rm", "-i", "--network", "none", "--no-healthcheck", image, "sh", "-s", stdin=script)
+    return docker.call(
+        "run", "--rm", "-i", "--network", "none", "--no-healthcheck", image, "sh", "-s", stdin=script
+    )
 
 
 def test_size(docker: Engine, image: str) -> None:
@@ -33,7 +48,9 @@ def test_no_compiler_and_no_pip(docker: Engine, image: str) -> None:
         )
         assert _run(docker, image, f'{python} -c "{script}"').strip() == "[]", python
     # Wheels of pip that come with the interpreter, or were left by a tool.
-    found = "find / -xdev \\( -name 'pip-*' -o -name 'setuptools-*' -o -name '*.whl' -o -name 'cc1' \\) -print"
+    found = (
+        "find / -xdev \\( -name 'pip-*' -o -name 'setuptools-*' -o -name '*.whl' -o -name 'cc1' \\) -print"
+    )
     assert _run(docker, image, found) == ""
 
 
@@ -52,7 +69,9 @@ def test_byte_code_is_used(docker: Engine, image: str) -> None:
 
 
 def test_nothing_of_the_building_machine_stays(docker: Engine, image: str) -> None:
-    listed = _run(docker, image, "ls -d /host /src /wheels /rootfs /remotes /build-tools /root/.cache 2>/dev/null; true")
+    listed = _run(
+        docker, image, "ls -d /host /src /wheels /rootfs /remotes /build-tools /root/.cache 2>/dev/null; true"
+    )
     assert listed == ""
     # Configuration of pip and proxies of apt, wherever.
     assert _run(docker, image, "find / -xdev -name pip.conf; grep -ril proxy /etc/apt; true") == ""
@@ -74,7 +93,11 @@ def test_history_and_inspect_show_no_secret(docker: Engine, image: str) -> None:
 def test_no_credentials_in_the_files(docker: Engine, image: str) -> None:
     """Passwords, keys and databases are made at the first start, never shipped."""
     folders = "/var/lib/one/.one /var/lib/one/.ssh /var/lib/mysql /srv/one /etc/ssh /root"
-    found = _run(docker, image, f"find {folders} -type f -name '*auth*' -o -name '*key*' -o -name 'id_*' -o -name 'ib*'; true")
+    found = _run(
+        docker,
+        image,
+        f"find {folders} -type f -name '*auth*' -o -name '*key*' -o -name 'id_*' -o -name 'ib*'; true",
+    )
     assert found == ""
 
 

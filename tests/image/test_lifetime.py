@@ -64,7 +64,17 @@ def test_stop_right_after_the_start_is_heard(docker: Engine, image: str) -> None
 
 
 def test_read_only_root_and_few_capabilities(docker: Engine, image: str) -> None:
-    options = ["--read-only", "--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs", "/etc/one", "--cap-drop", "ALL"]
+    options = [
+        "--read-only",
+        "--tmpfs",
+        "/tmp",
+        "--tmpfs",
+        "/run",
+        "--tmpfs",
+        "/etc/one",
+        "--cap-drop",
+        "ALL",
+    ]
     for capability in CAPABILITIES:
         options += ["--cap-add", capability]
     options += ["--security-opt", "no-new-privileges"]
@@ -87,7 +97,19 @@ def test_link_in_place_of_a_folder_is_refused(docker: Engine, image: str) -> Non
     """A service that puts a link where root prepares a folder must not have root change what it points to."""
     with containers.volumes(docker, "/var/lib/one/backups") as volumes:
         [name] = volumes
-        docker.call("run", "--rm", "--network", "none", "-v", f"{name}:/volume", image, "ln", "-s", "/etc", "/volume/db")
+        docker.call(
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "-v",
+            f"{name}:/volume",
+            image,
+            "ln",
+            "-s",
+            "/etc",
+            "/volume/db",
+        )
         with containers.run(docker, image, HOST, volumes=volumes, publish=False) as container:
             assert container.wait_exit() == 1
             last = container.logs().strip().splitlines()[-1]

@@ -35,7 +35,12 @@ def test_missing_host(docker: Engine, image: str) -> None:
 
 
 def test_all_faults_are_reported_together(docker: Engine, image: str) -> None:
-    bad = {"MYSQL_PORT": "99999", "MAINTENANCE_MODE": "perhaps", "MYSQL_DATABASE": "a b", "OPENNEBULA_HOTS": "x"}
+    bad = {
+        "MYSQL_PORT": "99999",
+        "MAINTENANCE_MODE": "perhaps",
+        "MYSQL_DATABASE": "a b",
+        "OPENNEBULA_HOTS": "x",
+    }
     reasons = _refused(docker, image, HOST | bad)
     assert len(reasons) == len(bad)
     for name in bad:

@@ -85,7 +85,9 @@ def working_podman(command: Sequence[str], image: str) -> Engine:
     reason = ""
     for global_options, run_options in _WAYS:
         engine = Engine((*command, *global_options), run_options)
-        result = engine.try_call("run", "--rm", "--network", "none", "--no-healthcheck", *run_options, image, "true")
+        result = engine.try_call(
+            "run", "--rm", "--network", "none", "--no-healthcheck", *run_options, image, "true"
+        )
         if result.returncode == 0:
             return engine
         reason = result.stderr.strip()[-600:]

@@ -77,7 +77,9 @@ def wait(done: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
 def prepare(client: Client, prefix: str) -> tuple[list[int], int]:
     """Two monitored dummy hosts and a template."""
     hosts = [client.call("host.allocate", f"{prefix}-{n}", "dummy", "dummy", 0) for n in (1, 2)]
-    template = client.call("template.allocate", f'NAME="{prefix}"\nCPU="0.05"\nMEMORY="16"\nDUMMY=[DELAY_S="0.2"]')
+    template = client.call(
+        "template.allocate", f'NAME="{prefix}"\nCPU="0.05"\nMEMORY="16"\nDUMMY=[DELAY_S="0.2"]'
+    )
     wait(
         lambda: all("<STATE>2</STATE>" in client.call("host.info", host, False) for host in hosts),
         "hosts monitored",

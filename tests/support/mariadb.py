@@ -32,7 +32,7 @@ class MariaDb:
         user = "root" if os.geteuid() == 0 else os.environ.get("USER", "nobody")
         if not data.exists():
             data.mkdir(parents=True)
-            subprocess.run(
+            made = subprocess.run(
                 [
                     "mariadb-install-db",
                     "--no-defaults",
@@ -41,10 +41,13 @@ class MariaDb:
                     "--skip-test-db",
                     "--auth-root-authentication-method=normal",
                 ],
-                check=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                check=False,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
             )
+            if made.returncode:
+                raise RuntimeError(f"mariadb-install-db ended with {made.returncode}:\n{made.stdout[-2000:]}")
         log = open(self.folder / "mariadbd.log", "ab")  # noqa: SIM115 - closed once the child has it
         server = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
         self._process = subprocess.Popen(

@@ -18,7 +18,10 @@ def add_rule(call: Call, user: str, resource: str, rights: str, zone: str) -> in
     return acl.add(
         call.tx,
         Rule(
-            -1, _number("user", user), _number("resource", resource), _number("rights", rights),
+            -1,
+            _number("user", user),
+            _number("resource", resource),
+            _number("rights", rights),
             _number("zone", zone) if zone else acl.INDIVIDUAL | call.conf.zone_id,
         ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from services.oned.auth import access
+import services.oned.auth.access as access
 from services.oned.auth.rights import Right
 from services.oned.auth.session import Caller
 from services.oned.config import OnedConf

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -117,7 +118,7 @@ class Application:
             return {"last": self._store.read_value(events.last_id), "events": []}
         while True:
             with self._changed:
-                seen = self._store.read_value(lambda tx: events.after(tx, after))
+                seen = self._store.read_value(partial(events.after, last_id=after))
                 after = seen[-1].id if seen else after
                 found = [event for event in seen if kind in (None, event.kind)]
                 left_s = until - time.monotonic()

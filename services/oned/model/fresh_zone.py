@@ -38,20 +38,33 @@ _SECGROUP_TEXT = (
 # (name, driver, description), by id
 _MARKETPLACES = (
     ("OpenNebula Public", "one", "OpenNebula Systems MarketPlace"),
-    ("Linux Containers", "linuxcontainers",
-     "MarketPlace for the public image server fo LXC & LXD hosted at linuxcontainers.org"),
-    ("TurnKey Linux Containers", "turnkeylinux",
-     "TurnKey linux is a free software repository based on Debian images hosted at turnkeylinux.org"),
-    ("DockerHub", "dockerhub",
-     "DockerHub is the world's largest library and  community for container images "
-     "hosted at hub.docker.com/"),
+    (
+        "Linux Containers",
+        "linuxcontainers",
+        "MarketPlace for the public image server fo LXC & LXD hosted at linuxcontainers.org",
+    ),
+    (
+        "TurnKey Linux Containers",
+        "turnkeylinux",
+        "TurnKey linux is a free software repository based on Debian images hosted at turnkeylinux.org",
+    ),
+    (
+        "DockerHub",
+        "dockerhub",
+        "DockerHub is the world's largest library and  community for container images "
+        "hosted at hub.docker.com/",
+    ),
 )
 _DIRECTORIES = {"ALLOW_ORPHANS": "YES", "SAFE_DIRS": "/var/tmp", "RESTRICTED_DIRS": "/", "TM_MAD": "ssh"}
 _COPIES = {"LN_TARGET": "SYSTEM", "CLONE_TARGET": "SYSTEM", "DS_MAD": "fs"}
 # (name, type, driver, template), by id
 _DATASTORES = (
-    ("system", DatastoreType.SYSTEM_DS, "-",
-     {**_DIRECTORIES, "SHARED": "NO", "DS_MIGRATE": "YES", "DISK_TYPE": "FILE"}),
+    (
+        "system",
+        DatastoreType.SYSTEM_DS,
+        "-",
+        {**_DIRECTORIES, "SHARED": "NO", "DS_MIGRATE": "YES", "DISK_TYPE": "FILE"},
+    ),
     ("default", DatastoreType.IMAGE_DS, "fs", {**_DIRECTORIES, **_COPIES, "DISK_TYPE": "FILE"}),
     ("files", DatastoreType.FILE_DS, "fs", {**_DIRECTORIES, **_COPIES}),
 )
@@ -109,10 +122,20 @@ def _store(tx: Tx, made: PoolObject) -> None:
 def _row(tx: Tx, made: PoolObject, body: str) -> None:
     """Store an object of a kind that has no document of its own making yet."""
     bits = made.permissions.bits
-    pools.insert(tx, made.TABLE, {
-        "oid": made.oid, "name": made.name, "body": body, "uid": 0, "gid": 0,
-        "owner_u": bits[0], "group_u": bits[3], "other_u": bits[6],
-    })
+    pools.insert(
+        tx,
+        made.TABLE,
+        {
+            "oid": made.oid,
+            "name": made.name,
+            "body": body,
+            "uid": 0,
+            "gid": 0,
+            "owner_u": bits[0],
+            "group_u": bits[3],
+            "other_u": bits[6],
+        },
+    )
 
 
 def _zone(tx: Tx, conf: OnedConf) -> None:
@@ -176,9 +199,8 @@ def _secgroup_xml(made: PoolObject) -> str:
     rules = [{"RULE_TYPE": direction, "PROTOCOL": "ALL"} for direction in ("OUTBOUND", "INBOUND")]
     template = Template([("DESCRIPTION", _SECGROUP_TEXT), *(("RULE", rule) for rule in rules)])
     vms = "".join(f"<{state}_VMS></{state}_VMS>" for state in ("UPDATED", "OUTDATED", "UPDATING", "ERROR"))
-    return (
-        f"<SECURITY_GROUP>{_owner_xml(made)}{made.permissions.to_xml()}{vms}{template.to_xml()}</SECURITY_GROUP>"
-    )
+    head = f"{_owner_xml(made)}{made.permissions.to_xml()}{vms}"
+    return f"<SECURITY_GROUP>{head}{template.to_xml()}</SECURITY_GROUP>"
 
 
 def _marketplace_xml(made: PoolObject, driver: str, text: str) -> str:

@@ -33,7 +33,10 @@ def find(tx: Tx, userset: int, resource: int, rights: int, zone: int) -> int | N
     """The id of the rule with exactly these values, or None."""
     row = tx.one(
         "SELECT oid FROM acl WHERE userset = ? AND resource = ? AND rights = ? AND zone = ?",
-        userset, resource, rights, zone,
+        userset,
+        resource,
+        rights,
+        zone,
     )
     return int(row[0]) if row else None
 

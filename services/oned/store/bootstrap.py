@@ -60,10 +60,18 @@ def insert_rest(tx: Tx, now: int) -> None:
     insert_attribute(tx, "RAFT_STATE", _RAFT_STATE)
     # SQLite has no unsigned 64-bit numbers: OpenNebula's own value becomes a floating-point one there, too.
     fed_index = float(_NOT_FEDERATED) if tx.dialect == "sqlite" else _NOT_FEDERATED
-    pools.insert(tx, "logdb", {
-        "log_index": 0, "term": 0, "sqlcmd": _packed(str(now)), "timestamp": now, "fed_index": fed_index,
-        "applied": 1,
-    })
+    pools.insert(
+        tx,
+        "logdb",
+        {
+            "log_index": 0,
+            "term": 0,
+            "sqlcmd": _packed(str(now)),
+            "timestamp": now,
+            "fed_index": fed_index,
+            "applied": 1,
+        },
+    )
 
 
 def _packed(text: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 from services.oned.store.db import Tx
 
-
 _GAP_SETTLED_S = 2
 
 
@@ -40,11 +39,12 @@ def add(tx: Tx, kind: str, object_kind: str, oid: int, payload: dict[str, Any]) 
 def after(tx: Tx, last_id: int, limit: int = 1000) -> list[Event]:
     """Events newer than ``last_id``, oldest first; a reader that goes on from the last one misses none.
 
-    With several writers a lower id may be committed after a higher one. So what lies behind a gap is held back
-    until it is old enough for the gap to be a transaction that was undone.
+    With several writers a lower id may be committed after a higher one. So what lies behind a gap is held
+    back until it is old enough for the gap to be a transaction that was undone.
     """
     rows = tx.all(
-        f"SELECT id, time, kind, object, oid, payload FROM onebox_event WHERE id > ? ORDER BY id LIMIT {int(limit)}",
+        "SELECT id, time, kind, object, oid, payload FROM onebox_event WHERE id > ? "
+        f"ORDER BY id LIMIT {int(limit)}",
         last_id,
     )
     found = [Event(row[0], row[1], row[2], row[3], row[4], json.loads(row[5])) for row in rows]

@@ -50,7 +50,8 @@ def own_and_defaults(tx: Tx, kind: str, oid: int) -> tuple[str, str]:
     row = tx.one(
         f"SELECT (SELECT body FROM {table} WHERE {key} = ?), "
         "(SELECT body FROM system_attributes WHERE name = ?)",
-        oid, name,
+        oid,
+        name,
     )
     own, standard = row or (None, None)
     return _inside(own), standard or f"<{name}>{EMPTY}</{name}>"

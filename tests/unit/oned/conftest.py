@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from services.common import paths
 
+from services.common import paths
 from tests.support.core import Core
 
 
