@@ -16,7 +16,7 @@ from bootstrap import checks
 from bootstrap.checks import Check
 
 SERVICES = ("all", "oned", "scheduler", "mysqld", "none")
-_PREFIXES = ("OPENNEBULA_", "MYSQL_", "ONEADMIN_", "ONEBOX_", "MAINTENANCE_")
+PREFIXES = ("OPENNEBULA_", "MYSQL_", "ONEADMIN_", "ONEBOX_", "MAINTENANCE_")
 # Read by MySQL's own client library and programs; they say nothing about this container.
 _FOREIGN = {
     "MYSQL_DEBUG", "MYSQL_GROUP_SUFFIX", "MYSQL_HISTFILE", "MYSQL_HISTIGNORE", "MYSQL_HOME", "MYSQL_PS1",
@@ -279,7 +279,7 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
     accepted = known | {f"{name}_FILE" for name in known} | _FOREIGN
     faults = []
     for name in sorted(environ):
-        if name.startswith(_PREFIXES) and name not in accepted and environ[name]:
+        if name.startswith(PREFIXES) and name not in accepted and environ[name]:
             near = difflib.get_close_matches(name, accepted - _FOREIGN, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else ""
             faults.append(f"{name}: unknown parameter{hint}")

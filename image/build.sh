@@ -78,10 +78,13 @@ for name in http_proxy https_proxy no_proxy; do
 done
 if [ "$engine" = podman ]; then set -- "$@" --format docker; fi
 
+before=$("$engine" image inspect --format '{{.Id}}' "$tag" 2>/dev/null || true)
 say "building $tag from $base"
 started_s=$(date +%s)
 # The classic builder is enough, and is there without a plugin.
 DOCKER_BUILDKIT=0 "$engine" build "$@" --file "$context/Containerfile" --tag "$tag" --build-arg "BASE_IMAGE=$base" \
     --label "$label=$digest" --label "org.opencontainers.image.version=$version" "$context" >&2
+# The image that had the tag would stay as a nameless one; it goes unless it has another name or a container.
+if [ -n "$before" ]; then "$engine" rmi "$before" >/dev/null 2>&1 || true; fi
 size_mb=$(($("$engine" image inspect --format '{{.Size}}' "$tag") / 1000000))
 say "built $tag in $(($(date +%s) - started_s)) s, $size_mb MB"

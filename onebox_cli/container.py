@@ -75,6 +75,20 @@ def _call(engine: str, *arguments: str, timeout_s: float = 120) -> subprocess.Co
         )
 
 
+def _check_parameters() -> None:
+    """Refuse faulty image parameters before anything is built; misspelt ones would not reach the container."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("ONEBOX_")}
+    try:
+        # native: the public host need not be given, it is this machine.
+        params.read(environ, native=True)
+    except params.ParameterFaults as found:
+        raise Failure(
+            "faulty parameters",
+            log=found.faults,
+            advice="correct these variables; docs/parameters.md lists all",
+        ) from None
+
+
 class Container:
     """An instance in a container; container and volumes carry its name."""
 
@@ -104,11 +118,13 @@ class Container:
                     self._wait_ready(current)
                 self._fetch_auth()
             return False
-        if state and self._published_port() != self.instance.port:
-            # A port belongs to the container; the data is in the volumes.
+        was_ready = self.instance.auth_file.exists()
+        if state and (self._published_port() != self.instance.port or not was_ready):
+            # Port and parameters belong to the container; the data is in the volumes.
             self._remove()
             state = ""
         if not state:
+            _check_parameters()
             with step("image") as current:
                 say_first = "" if self._image_id() else " (the first build takes some minutes)"
                 if say_first:
@@ -321,9 +337,10 @@ class Container:
         log = self.instance.logs / "container.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(result.stdout + result.stderr, encoding="utf-8")
+        flags = self.instance.flags()
         return Failure(
             what, log=tail(log),
-            advice=f"correct it and run up again; all of the log: ./onebox logs{self.instance.flags()}",
+            advice=f"see ./onebox logs{flags}; when corrected: ./onebox down{flags} and up again",
         )  # fmt: skip
 
     def _fetch_auth(self) -> None:

@@ -30,6 +30,7 @@ PACKAGES = {
     "pkg-config": "building mysqlclient",
     "python3-dev": "building mysqlclient",
     "procps": "kill tests",
+    "openssl": "unit ring: a certificate",
     "curl": "service ring",
 }
 _DOCKER_PIDFILES = (Path("/var/run/docker.pid"), Path("/run/docker/containerd/containerd.pid"))

@@ -68,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument(
         "rings", nargs="*", metavar="RING", help="lint, unit, service, image (default: all of them)"
     )
-    bench = command("bench", _bench, "run benchmarks; the result is JSON")
+    bench = command(
+        "bench", _bench, "run benchmarks on a temporary front-end of their own; the result is JSON"
+    )
     bench.add_argument("--db", choices=("sqlite", "mysql", "both"), help="database (default: sqlite)")
     bench.add_argument("names", nargs="*", metavar="NAME")
     return parser

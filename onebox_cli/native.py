@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bootstrap.params import PREFIXES
 from bootstrap.supervisor import Supervisor, SupervisorError
 from onebox_cli import venv
 from onebox_cli.instance import MAX_DATA_BYTES, ROOT, Instance
@@ -163,6 +164,10 @@ class Native:
             "ONEBOX_PORT_OFFSET": str(self.instance.port_offset),
         }
 
+    def _environment_without_parameters(self) -> dict[str, str]:
+        # Some are passwords, and Supervisor lives on.
+        return {name: value for name, value in self._environment().items() if not name.startswith(PREFIXES)}
+
     def _supervisor(self) -> Supervisor:
         return Supervisor(self._conf)
 
@@ -205,7 +210,7 @@ class Native:
 
     def _start_supervisor(self, python: Path) -> None:
         log = self.instance.logs / "supervisor-start.log"
-        environment = self._environment()
+        environment = self._environment_without_parameters()
         run_logged(
             [python, "-m", "bootstrap.supervisor"],
             log,

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,23 +69,28 @@ def ensure_mysqlclient(wanted: Environment) -> bool:
     """
     marker = wanted.folder / ".mysqlclient"
     if marker.exists():
-        return marker.read_text() == "yes"
-    can_build = bool(shutil.which("cc") or shutil.which("gcc")) and bool(
+        return True
+    if not _can_build_mysqlclient():
+        return False
+    with _locked():
+        lock = ROOT / "requirements-mysql.lock"
+        command = [str(wanted.python), *_PIP, "--require-hashes", "-r", str(lock)]
+        try:
+            run_logged(command, FOLDER / "mysqlclient.log", "building mysqlclient")
+        except Failure:
+            # Nothing is lost but speed.
+            return False
+    marker.touch()
+    return True
+
+
+def _can_build_mysqlclient() -> bool:
+    has_compiler = shutil.which("cc") or shutil.which("gcc")
+    has_library = shutil.which("pkg-config") and (
         shutil.which("mariadb_config") or shutil.which("mysql_config")
     )
-    is_there = False
-    if can_build and shutil.which("pkg-config"):
-        with _locked():
-            lock = ROOT / "requirements-mysql.lock"
-            command = [str(wanted.python), *_PIP, "--require-hashes", "-r", str(lock)]
-            try:
-                run_logged(command, FOLDER / "mysqlclient.log", "building mysqlclient")
-                is_there = True
-            except Failure:
-                # The compiler is there but not all that it needs: nothing is lost but speed.
-                is_there = False
-    marker.write_text("yes" if is_there else "no")
-    return is_there
+    has_headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+    return bool(has_compiler and has_library and has_headers)
 
 
 _PIP = ("-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check")

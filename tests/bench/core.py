@@ -45,7 +45,7 @@ def vmpool_info(frontend: Frontend) -> dict[str, Any]:
         client.call("vm.allocate", _SMALL, True)
     result: dict[str, Any] = {"vms": max(have, 1400)}
     for name, method in (("short", "one.vmpool.info"), ("extended", "one.vmpool.infoextended")):
-        args: list[object] = [frontend.session, -2, -1, 1399, -1]
+        args: list[object] = [frontend.session, -2, 0, 1399, -1]
         result[name] = load.run(frontend.port, 1, _SECONDS, method, [args]).as_dict()
     return result
 

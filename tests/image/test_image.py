@@ -56,7 +56,7 @@ def test_no_compiler_and_no_pip(docker: Engine, image: str) -> None:
 
 def test_every_python_module_can_be_loaded(docker: Engine, image: str) -> None:
     """Nothing needs a package, or a part of the standard library, that was left out."""
-    names = "granian lxml.etree MySQLdb pymysql supervisor.supervisord supervisor.supervisorctl sqlite3 ssl ctypes"
+    names = "granian lxml.etree MySQLdb pymysql supervisor.supervisord supervisor.supervisorctl sqlite3 ssl"
     imports = "; ".join(f"import {name}" for name in names.split())
     assert _run(docker, image, f"/usr/lib/one/venv/bin/python -c '{imports}; print(1)'").strip() == "1"
 
@@ -77,7 +77,8 @@ def test_nothing_of_the_building_machine_stays(docker: Engine, image: str) -> No
     assert _run(docker, image, "find / -xdev -name pip.conf; grep -ril proxy /etc/apt; true") == ""
     assert _run(docker, image, "find /var/lib/apt/lists /usr/local/share/ca-certificates -type f") == ""
     # Only the distribution's certificates are trusted.
-    script = "cat /usr/share/ca-certificates/mozilla/*.crt | grep -c BEGIN; grep -c BEGIN /etc/ssl/certs/ca-certificates.crt"
+    bundle = "/etc/ssl/certs/ca-certificates.crt"
+    script = f"cat /usr/share/ca-certificates/mozilla/*.crt | grep -c BEGIN; grep -c BEGIN {bundle}"
     shipped, trusted = _run(docker, image, script).split()
     assert trusted == shipped
 
@@ -109,7 +110,7 @@ def test_accounts_have_fixed_numbers(docker: Engine, image: str) -> None:
 
 
 def test_services_cannot_change_their_own_code(docker: Engine, image: str) -> None:
-    writable = "find / -xdev \\( -user oneadmin -o -user mysql -o -perm -o+w \\) ! -type l ! -perm -1000 ! -path '/proc/*'"
+    writable = "find / -xdev \\( -user oneadmin -o -user mysql -o -perm -o+w \\) ! -type l ! -perm -1000"
     kept = ("/var/lib/one", "/var/log/one", "/var/lib/mysql", "/dev")
     found = [line for line in _run(docker, image, writable).splitlines() if not line.startswith(kept)]
     assert found == []

@@ -14,7 +14,8 @@ from tests.support.containers import Container, Engine
 HEALTHY_LIMIT_S = 60.0
 UNHEALTHY_LIMIT_S = 30.0
 RECOVERY_LIMIT_S = 20.0
-# Supervisor has to start programs as other users; the listener asks Supervisor; the rest is this test's and the engine's.
+# Supervisor has to start programs as other users; the listener asks Supervisor; the last three are the
+# engine's and this test's.
 ROOTS = (
     "/frontend-entrypoint.sh",
     "supervisord",

@@ -18,6 +18,8 @@ from bootstrap.supervisor import Supervisor
 from tests.support.frontend import ROOT, free_port
 from tests.support.mariadb import MariaDb
 
+PASSWORD = "Initial-Word.1"
+
 
 class Instance:
     """A native instance in a folder of its own, driven through the script."""
@@ -64,7 +66,7 @@ def instance(request: pytest.FixtureRequest) -> Iterator[Instance]:
     # pytest's own folders are too long for sockets.
     with tempfile.TemporaryDirectory(prefix="onebox-svc-") as folder:
         found = Instance(Path(folder, "data"), request.param)
-        result = found.up()
+        result = found.up(ONEADMIN_PASSWORD=PASSWORD)
         try:
             assert result.returncode == 0, result.stdout + result.stderr
             yield found
@@ -78,7 +80,21 @@ def test_up_tells_what_to_do_next_and_no_password(instance: Instance) -> None:
     assert f"http://127.0.0.1:{instance.port}/RPC2" in result.stdout
     file = instance.data / "one/var/.one/one_auth"
     assert f"in {file}" in result.stdout and file.stat().st_mode & 0o777 == 0o600
-    assert file.read_text().strip().split(":")[1] not in result.stdout
+    assert file.read_text() == f"oneadmin:{PASSWORD}\n"
+    assert PASSWORD not in result.stdout + result.stderr
+
+
+def test_parameters_do_not_stay_in_any_environment(instance: Instance) -> None:
+    supervisor = Supervisor(instance.data / "supervisor" / "supervisord.conf")
+    pids = [
+        int(supervisor.call("getPID")),
+        *(process["pid"] for process in supervisor.processes() if process["pid"]),
+    ]
+    assert len(pids) >= 5
+    for pid in pids:
+        assert PASSWORD.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+    for log in instance.data.rglob("*.log"):
+        assert PASSWORD not in log.read_text(errors="replace"), log
 
 
 def test_the_commands_reach_it(instance: Instance) -> None:

@@ -44,7 +44,7 @@ class EngineError(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """How to call an engine. ``command``: the words before a subcommand; ``run_options``: added to each run."""
+    """How to call an engine. ``command``: the words before a subcommand; ``run_options`` go to each run."""
 
     command: tuple[str, ...]
     run_options: tuple[str, ...] = ()

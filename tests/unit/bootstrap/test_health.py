@@ -58,6 +58,13 @@ def running(short_prefix: Path) -> Iterator[supervisor.Supervisor]:
     process.wait(20)
 
 
+def wait_state(client: supervisor.Supervisor, name: str, wanted: str) -> None:
+    deadline = time.monotonic() + 10
+    while client.call("getProcessInfo", name)["statename"] != wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def note(programs: dict[str, str], *, maintenance: bool = False, ready_url: str = "") -> None:
     places.state().write_text(
         json.dumps({"programs": programs, "maintenance": maintenance, "ready_url": ready_url})
@@ -148,6 +155,22 @@ def test_a_program_that_failed_is_noted_until_it_runs(
 
 
 def test_a_failed_program_is_started_again_every_minute(running: supervisor.Supervisor) -> None:
+    repaired = places.supervisor() / "repaired"
+    text = PROGRAM.format(
+        name="weak", command=f"sh -c 'cat {repaired} && sleep 60'", startsecs=1, autorestart="true"
+    )
+    (places.programs() / "weak.conf").write_text(text + "startretries = 0\n")
+    running.update()
+    note({"weak": "service"})
+    wait_state(running, "weak", "FATAL")
+    listener.run(io.StringIO(event("PROCESS_STATE_FATAL", "weak")), io.StringIO(), places.failed())
+    assert "weak: is FATAL, since 20" in health.problems()[0]
+    repaired.touch()
+    listener.run(io.StringIO(event("TICK_60")), io.StringIO(), places.failed())
+    wait_state(running, "weak", "RUNNING")
+
+
+def test_a_tick_leaves_running_programs_alone(running: supervisor.Supervisor) -> None:
     gone = places.failed() / "gone"
     gone.touch()
     running_since = {row["name"]: row["start"] for row in running.processes()}

@@ -73,6 +73,22 @@ def test_secrets_go_in_as_files(engine: Path, tmp_path: Path, monkeypatch: pytes
     assert file.read_text() == "geheim" and file.stat().st_mode & 0o777 == 0o600
 
 
+def test_faulty_parameters_are_refused_before_anything_starts(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEADMIN_PASWORD", "geheim")
+    monkeypatch.setenv("MYSQL_PORT", "abc")
+    with pytest.raises(Failure, match="faulty parameters") as caught:
+        Container(Instance("two", tmp_path, "docker", 0, "mysql")).up(wait=False)
+    shown = str(caught.value)
+    assert (
+        "did you mean ONEADMIN_PASSWORD?" in shown
+        and "MYSQL_PORT: expected" in shown
+        and "geheim" not in shown
+    )
+    assert not [call for call in calls(engine) if "run -d" in call]
+
+
 def test_every_volume_of_the_image_has_a_name() -> None:
     declared = re.findall(r"^VOLUME((?:.*\\\n)*.*)$", (ROOT / "Containerfile").read_text(), re.MULTILINE)
     paths = " ".join(declared).replace("\\\n", " ").split()
