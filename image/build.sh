@@ -84,7 +84,9 @@ started_s=$(date +%s)
 # The classic builder is enough, and is there without a plugin.
 DOCKER_BUILDKIT=0 "$engine" build "$@" --file "$context/Containerfile" --tag "$tag" --build-arg "BASE_IMAGE=$base" \
     --label "$label=$digest" --label "org.opencontainers.image.version=$version" "$context" >&2
-# The image that had the tag would stay as a nameless one; it goes unless it has another name or a container.
-if [ -n "$before" ]; then "$engine" rmi "$before" >/dev/null 2>&1 || true; fi
+# The image that had the tag would stay as a nameless one.
+if [ -n "$before" ] && [ "$("$engine" image inspect --format '{{len .RepoTags}}' "$before" 2>/dev/null)" = 0 ]; then
+    "$engine" rmi "$before" >/dev/null 2>&1 || true
+fi
 size_mb=$(($("$engine" image inspect --format '{{.Size}}' "$tag") / 1000000))
 say "built $tag in $(($(date +%s) - started_s)) s, $size_mb MB"

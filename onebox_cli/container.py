@@ -76,7 +76,7 @@ def _call(engine: str, *arguments: str, timeout_s: float = 120) -> subprocess.Co
 
 
 def _check_parameters() -> None:
-    """Refuse faulty image parameters before anything is built; misspelt ones would not reach the container."""
+    """Refuse faulty image parameters before anything is built; misspelt ones would not reach it."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ONEBOX_")}
     try:
         # native: the public host need not be given, it is this machine.

@@ -21,6 +21,7 @@ PACKAGES = {
     "podman": "image ring",
     "slirp4netns": "network of rootless Podman",
     "uidmap": "rootless Podman",
+    "fuse-overlayfs": "storage of rootless Podman",
     "mmdebstrap": "base image where no registry can be reached",
     "mariadb-server-core": "service ring on MariaDB",
     "mariadb-client-core": "service ring on MariaDB",

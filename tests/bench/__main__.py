@@ -23,7 +23,7 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"of {', '.join(BENCHES)}, sched, cli (default: all but sched)",
+        help=f"of {', '.join(BENCHES)}, sched (default: all but sched)",
     )
     parser.add_argument("--db", choices=("sqlite", "mysql", "both"), default="sqlite")
     options = parser.parse_args()
