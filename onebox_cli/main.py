@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import shutil
 import sys
@@ -25,6 +26,10 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         print(failure, file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # The reader (head, a pager) has seen enough; what is left must not be flushed into its closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("\nonebox: interrupted", file=sys.stderr)
         return 130
@@ -69,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         "rings", nargs="*", metavar="RING", help="lint, unit, service, image (default: all of them)"
     )
     bench = command(
-        "bench", _bench, "run benchmarks on a temporary front-end of their own; the result is JSON"
+        "bench",
+        _bench,
+        "run benchmarks on a temporary front-end, or on the instance picked; the result is JSON",
     )
     bench.add_argument("--db", choices=("sqlite", "mysql", "both"), help="database (default: sqlite)")
     bench.add_argument("names", nargs="*", metavar="NAME")
@@ -178,4 +185,10 @@ def _test(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from onebox_cli import rings
 
-    return rings.bench(options.names, options.db)
+    if options.name is None and options.data is None:
+        return rings.bench(options.names, options.db)
+    if options.db:
+        raise Failure("--db is for a temporary front-end; the instance that you picked has its own database")
+    known = _known(options)
+    clients = {"ONE_XMLRPC": known.endpoint, "ONE_AUTH": str(known.auth_file)}
+    return rings.bench(options.names, None, clients)

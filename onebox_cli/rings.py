@@ -73,15 +73,20 @@ def run(rings: Sequence[str], *, everything: bool) -> int:
     return _report(outcomes)
 
 
-def bench(names: Sequence[str], db: str | None) -> int:
-    """Run benchmarks in the test environment; their exit code."""
+def bench(names: Sequence[str], db: str | None, clients: dict[str, str] | None = None) -> int:
+    """Run benchmarks in the test environment; their exit code.
+
+    clients: ONE_XMLRPC and ONE_AUTH of an instance to measure, instead of a temporary one.
+    """
     python = venv.TEST.python if venv.TEST.is_ready else None
     if python is None:
         # The result on standard output is JSON and nothing else.
         print("onebox: preparing the python environment …", file=sys.stderr)
         python = venv.ensure(venv.TEST)
-    command = [str(python), "-m", "tests.bench", *(["--db", db] if db else []), *names]
-    return subprocess.run(command, cwd=ROOT, env=_environment(python), check=False).returncode
+    chosen = ["--existing"] if clients else (["--db", db] if db else [])
+    command = [str(python), "-m", "tests.bench", *chosen, *names]
+    environment = _environment(python) | (clients or {})
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 def _environment(python: Path) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import signal
 import sys
 
 from granian import Granian
@@ -15,13 +17,21 @@ from services.oned.api import resources
 from services.oned.api.wsgi import Application
 from services.oned.store import Store
 
+_PR_SET_PDEATHSIG = 1
+
 
 def application() -> Application:
     """The application of a worker process; reads oned.conf anew."""
+    _end_with_parent()
     conf = config.load()
     log.setup(paths.log() / "oned.log", conf.debug_level, conf.zone_id)
     resources.load_all()
     return Application(Store.open(conf.db, wake.notify), conf)
+
+
+def _end_with_parent() -> None:
+    """A worker whose main process was killed must not keep the port from the next one."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main() -> int:

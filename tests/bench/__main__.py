@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from tests.bench.core import BENCHES
+from tests.bench.existing import Existing
 from tests.support.frontend import Frontend
 from tests.support.mariadb import MariaDb
 
@@ -26,16 +27,20 @@ def main() -> int:
         help=f"of {', '.join(BENCHES)}, sched (default: all but sched)",
     )
     parser.add_argument("--db", choices=("sqlite", "mysql", "both"), default="sqlite")
+    parser.add_argument(
+        "--existing", action="store_true", help="measure the front-end of ONE_XMLRPC and ONE_AUTH instead"
+    )
     options = parser.parse_args()
     names = options.names or [*BENCHES]
     unknown = [name for name in names if name not in (*BENCHES, "sched")]
     if unknown:
         parser.error(f"unknown benchmark {', '.join(unknown)}; known: {', '.join([*BENCHES, 'sched'])}")
     results: dict[str, object] = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-    backends = ("sqlite", "mysql") if options.db == "both" else (options.db,)
-    for backend in backends:
-        own = [name for name in names if name in BENCHES]
-        if own:
+    own = [name for name in names if name in BENCHES]
+    if own and options.existing:
+        results["existing"] = _run_existing(own)
+    elif own:
+        for backend in ("sqlite", "mysql") if options.db == "both" else (options.db,):
             results[backend] = _run(backend, own)
     if "sched" in names:
         from tests.bench import sched
@@ -43,6 +48,18 @@ def main() -> int:
         results["sched"] = sched.run()
     print(json.dumps(results, indent=2))
     return 0
+
+
+def _run_existing(names: list[str]) -> dict[str, object]:
+    target = Existing()
+    results: dict[str, object] = {}
+    try:
+        for name in names:
+            print(f"{target.endpoint}: {name} …", file=sys.stderr)
+            results[name] = BENCHES[name](target)
+    finally:
+        target.tidy()
+    return results
 
 
 def _run(backend: str, names: list[str]) -> dict[str, object]:

@@ -6,13 +6,16 @@ import time
 from typing import Any
 
 from tests.bench import load
+from tests.bench.existing import Existing
 from tests.support.frontend import Frontend
+
+Target = Frontend | Existing
 
 _SECONDS = 4.0
 _SMALL = 'NAME = "bench"\nCPU = 0.01\nMEMORY = 1\n'
 
 
-def _rates(frontend: Frontend, method: str, args_list: list[list[object]]) -> dict[str, Any]:
+def _rates(frontend: Target, method: str, args_list: list[list[object]]) -> dict[str, Any]:
     return {
         f"{connections}_connections": load.run(
             frontend.port, connections, _SECONDS, method, args_list
@@ -21,23 +24,23 @@ def _rates(frontend: Frontend, method: str, args_list: list[list[object]]) -> di
     }
 
 
-def vm_info(frontend: Frontend) -> dict[str, Any]:
+def vm_info(frontend: Target) -> dict[str, Any]:
     """one.vm.info of a held VM."""
     vm_id = frontend.client().call("vm.allocate", _SMALL, True)
     return _rates(frontend, "one.vm.info", [[frontend.session, vm_id, False]])
 
 
-def user_info(frontend: Frontend) -> dict[str, Any]:
+def user_info(frontend: Target) -> dict[str, Any]:
     """one.user.info of oneadmin."""
     return _rates(frontend, "one.user.info", [[frontend.session, 0, False]])
 
 
-def allocate(frontend: Frontend) -> dict[str, Any]:
+def allocate(frontend: Target) -> dict[str, Any]:
     """one.vm.allocate on hold; each call is one durable commit."""
     return _rates(frontend, "one.vm.allocate", [[frontend.session, _SMALL, True]])
 
 
-def vmpool_info(frontend: Frontend) -> dict[str, Any]:
+def vmpool_info(frontend: Target) -> dict[str, Any]:
     """Whole pools of 1,400 VMs, short and extended."""
     client = frontend.client()
     have = client.call("vmpool.info", -2, -1, -1, -1).count("<VM>")
@@ -50,7 +53,7 @@ def vmpool_info(frontend: Frontend) -> dict[str, Any]:
     return result
 
 
-def instantiate(frontend: Frontend) -> dict[str, Any]:
+def instantiate(frontend: Target) -> dict[str, Any]:
     """instantiate → RUNNING, one VM at a time, then 100 VMs at once; dummy driver, scheduler included."""
     client = frontend.client()
     for name in ("bench-a", "bench-b"):

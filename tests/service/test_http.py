@@ -8,10 +8,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import crash
 from tests.support.frontend import Frontend
 
 
@@ -82,3 +84,15 @@ def test_a_watcher_is_told_at_once_and_misses_nothing(frontend: Frontend) -> Non
     again = stream(frontend, last)
     assert [event["payload"]["state"] for event in again["events"]] == [2, 6]
     assert stream(frontend, again["last"])["events"] == []
+
+
+def test_workers_end_with_their_main_process(frontend: Frontend) -> None:
+    """A worker left behind would keep the port, and answer with the old settings."""
+    main = frontend.processes["opennebula"]
+    workers = Path(f"/proc/{main.pid}/task/{main.pid}/children").read_text().split()
+    assert len(workers) >= 2
+    main.kill()
+    main.wait()
+    crash.wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "workers gone", 10)
+    frontend.spawn("opennebula")
+    frontend.wait_ready()
