@@ -59,11 +59,7 @@ if [ -n "$proxy" ] && [ -z "${http_proxy:-}" ]; then export http_proxy="$proxy";
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cat > "$work/sources.list" <<LIST
-deb http://deb.debian.org/debian $suite main
-deb http://deb.debian.org/debian $suite-updates main
-deb http://deb.debian.org/debian-security $suite-security main
-LIST
+# The image keeps the sources that it was made from: the machine's Debian mirror, else mmdebstrap's default.
 # The dpkg options stay in the image as those of Debian's own slim images do: later packages come without manuals too.
 # shellcheck disable=SC2046  # a list of file names without spaces
 mmdebstrap --quiet --variant=minbase \
@@ -75,8 +71,6 @@ mmdebstrap --quiet --variant=minbase \
     --dpkgopt='path-exclude=/usr/share/lintian/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-include=/usr/share/locale/locale.alias' \
-    --customize-hook='rm -rf "$1"/etc/apt/sources.list.d/* "$1"/etc/apt/sources.list' \
-    --customize-hook="upload $work/sources.list /etc/apt/sources.list" \
     --customize-hook='rm -f "$1"/etc/hostname "$1"/etc/resolv.conf' \
     "$suite" "$work/base.tar" $(host_sources) >&2
 "$engine" import "$work/base.tar" "$made" >/dev/null

@@ -62,7 +62,8 @@ def check(frontend: Frontend, schemas: Schemas, vm_id: int) -> tuple[int, int]:
     for document in documents:
         assert schemas.problem(document) is None, f"{schemas.problem(document)}\n{document}"
     body = documents[0]
-    return tuple(int(body.split(f"<{tag}>")[1].split("<")[0]) for tag in ("STATE", "LCM_STATE"))  # type: ignore
+    state, lcm_state = (int(body.split(f"<{tag}>")[1].split("<")[0]) for tag in ("STATE", "LCM_STATE"))
+    return state, lcm_state
 
 
 def test_every_state_on_the_way(frontend: Frontend, schemas: Schemas, slow_vm: int) -> None:

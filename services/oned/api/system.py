@@ -10,7 +10,7 @@ from services.oned.version import COMPATIBLE_RELEASE
 _MASK = "***"
 _SECRET_ENDINGS = ("PASSWD", "PASSWORD", "SECRET", "ONE_KEY")
 # Settings that OpenNebula does not have: its clients check the answer against a list of the known ones.
-_OWN_SETTINGS = frozenset({"API_WORKERS", "API_THREADS", "EVENT_RETENTION_HOURS"})
+_OWN_SETTINGS = frozenset({"API_WORKERS", "API_THREADS", "EVENT_RETENTION_HOURS", "ENGINE_JOBS"})
 _OWN_PARTS = {"DB": frozenset({"SOCKET"})}
 
 

@@ -140,6 +140,7 @@ def test_killed_in_the_middle_of_a_shutdown(zone: DummyZone, engines: Engines) -
     engine.wait()
     engines.start()
     wait(lambda: zone.condition(vm) == (8, 0), "POWEROFF", LEASE_TTL_S - 1)
+    assert (zone.domains(), counts(zone)) == ([], NOTHING)
 
 
 def test_a_hung_host_does_not_delay_others(zone: DummyZone, engines: Engines) -> None:
@@ -210,6 +211,7 @@ def test_hosts_are_monitored_again_and_again(zone: DummyZone, engines: Engines) 
     wait(lambda: "<STATE>3</STATE>" in zone.value("one.host.info", host, False), "ERROR")
     (zone.folder / "var/remotes/etc/dummy/dummyrc").write_text("TOTALCPU=100\n")
     wait(lambda: "<TOTAL_CPU>100</TOTAL_CPU>" in zone.value("one.host.info", host, False), "the new capacity")
+    assert "<STATE>2</STATE>" in zone.value("one.host.info", host, False)
 
 
 def test_a_broken_configuration_is_one_clear_line(zone: DummyZone, engines: Engines) -> None:
