@@ -45,7 +45,6 @@ def test_paths(frontend: Frontend) -> None:
 @pytest.mark.parametrize("session", [None, "oneadmin:wrong", "nobody", "serveradmin:x"])
 def test_the_stream_is_for_administrators(frontend: Frontend, session: str | None) -> None:
     assert get(frontend, "/events?after=0", session)[0] == 401
-    frontend.client().call("userpool.info")
 
 
 def test_a_plain_user_is_refused(frontend: Frontend) -> None:

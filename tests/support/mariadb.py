@@ -27,7 +27,14 @@ class MariaDb:
         return shutil.which("mariadbd") is not None or Path("/usr/sbin/mariadbd").exists()
 
     def start(self) -> None:
-        """Create the data folder when it is new, and start the server."""
+        """Create the data folder when it is new, and start the server; RuntimeError says why that failed."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
         data = self.folder / "data"
         user = "root" if os.geteuid() == 0 else os.environ.get("USER", "nobody")
         if not data.exists():

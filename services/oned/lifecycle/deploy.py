@@ -17,7 +17,7 @@ from services.oned.store import Tx
 _OFFLINE = 8
 _SYSTEM_DS = 1
 # The event of a deployment depends on how the VM left its last host.
-_AFTER = {
+_AFTER: dict[int, str] = {
     HistoryAction.STOP: "deploy_stopped",
     HistoryAction.UNDEPLOY: "deploy_undeployed",
     HistoryAction.UNDEPLOY_HARD: "deploy_undeployed",
@@ -46,7 +46,7 @@ def deploy(tx: Tx, conf: OnedConf, vm: VM, host_id: int, ds_id: int, enforce: bo
         if missing:
             raise ActionError(f"Not enough capacity in host {host.name} ({host_id}): {missing}", vm.oid)
     datastore = _system_datastore(tx, vm, host, ds_id)
-    _check_drivers(conf, host, datastore)
+    _require_vm_driver(conf, host)
     firing.action = HistoryAction.DEPLOY
     firing.placement = Placement(
         host.oid, host.name, host.cluster_id, host.vm_mad, datastore.tm_mad, datastore.oid
@@ -58,7 +58,7 @@ def deploy(tx: Tx, conf: OnedConf, vm: VM, host_id: int, ds_id: int, enforce: bo
 def _event(vm: VM) -> str:
     if vm.history is None:
         return "deploy"
-    return _AFTER.get(HistoryAction(vm.history.action), "deploy") if vm.history.action in _AFTER else "deploy"
+    return _AFTER.get(vm.history.action, "deploy")
 
 
 def _system_datastore(tx: Tx, vm: VM, host: Host, ds_id: int) -> Datastore:
@@ -88,7 +88,7 @@ def _system_datastore(tx: Tx, vm: VM, host: Host, ds_id: int) -> Datastore:
     return datastore
 
 
-def _check_drivers(conf: OnedConf, host: Host, datastore: Datastore) -> None:
+def _require_vm_driver(conf: OnedConf, host: Host) -> None:
     if conf.driver("VM_MAD", host.vm_mad) is None:
         raise NotFoundError(
             f"VM_MAD {host.vm_mad!r} of host {host.oid} is not defined in oned.conf", host.oid

@@ -85,7 +85,7 @@ _ROWS: list[Row] = [
     _row("BOOT_STOPPED", "restore_ok", "RUNNING", "set_deploy_id clear_error"),
     _row("BOOT_STOPPED", "restore_failed", "BOOT_STOPPED_FAILURE", "running_ends set_error"),
     # running
-    *(_row(on, "reboot", "=", "job:vmm.REBOOT") for on in ("RUNNING",)),
+    _row("RUNNING", "reboot", "=", "job:vmm.REBOOT"),
     _row("RUNNING", "reboot_hard", "=", "job:vmm.RESET"),
     _row("RUNNING", "reboot_ok", "="),
     _row("RUNNING", "reboot_failed", "=", "set_error"),

@@ -6,7 +6,6 @@ and writes them back in OpenNebula's order (the XSDs'). Loading for a change loc
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -200,11 +199,3 @@ def id_list(element: xmldoc.etree._Element | None) -> list[int]:
 def id_list_xml(root: str, ids: list[int]) -> str:
     """A collection element; an empty one is written with both tags, as OpenNebula does."""
     return f"<{root}>{''.join(f'<ID>{oid}</ID>' for oid in ids)}</{root}>"
-
-
-_NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
-
-
-def plain_number(value: float) -> str:
-    """A number without a useless fraction: 1, 0.5."""
-    return str(int(value)) if value == int(value) else repr(round(value, 6))

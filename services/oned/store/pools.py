@@ -9,16 +9,6 @@ from typing import Any
 from services.oned.store.db import Tx
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What a permission decision about an object needs, without its document."""
-
-    oid: int
-    uid: int
-    gid: int
-    body: str
-
-
 def body(tx: Tx, table: str, oid: int) -> str | None:
     """The document of an object, or None."""
     row = tx.one(f"SELECT body FROM {table} WHERE oid = ?", oid)
