@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 _SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-./]*")
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_QUOTED = re.compile(r'"(?:\\"|[^"])*"')
+_WORD = re.compile(r'[^=# \t\r\n,\[\]"]+')
 _BARE_PART = re.compile(r"[^\s,\]\"#]*")
 _BARE_LINE = re.compile(r"[^\n\"#\[]*")
 
@@ -97,8 +98,12 @@ def _appended(text: str, line: str) -> str:
 def _literal(value: str | int) -> str:
     if isinstance(value, int):
         return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    if value.endswith("\\"):
+        # The grammar knows one escape only: a backslash before the closing quote would hide it.
+        if not _WORD.fullmatch(value):
+            raise ConfEditError('a value that ends in a backslash must not hold blanks or any of = # , [ ] "')
+        return value
+    return '"' + value.replace('"', '\\"') + '"'
 
 
 def _entries(text: str) -> list[_Entry]:

@@ -11,34 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NoReturn
 
 from services.common import xmldoc
+from services.common.template_text import TemplateError, Value, Vector, parse_text
 
-Vector = dict[str, str]
-Value = str | Vector
+__all__ = ["Template", "TemplateError", "TemplateValueError", "Value", "Vector", "is_yes"]
 
-_TOKEN = re.compile(
-    r"""(?P<space>[ \t\r\n]+|\#[^\n]*)
-      | (?P<open>\[) | (?P<close>\]) | (?P<comma>,) | (?P<equal>=)
-      | (?P<quoted>"(?:[^"\\]|\\.)*")
-      | (?P<name>[A-Za-z_][A-Za-z0-9_\-./]*)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_BARE = re.compile(r"[^\s,=\[\]\"#][^\s,=\[\]\"]*")
-_BARE_LINE = re.compile(r"[^\n\[\"#]+?(?=[ \t]*(?:\n|\r|#|\Z|[ \t][A-Za-z_][\w\-.]*[ \t]*=))")
 _XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-.]*\Z")
-
-
-class TemplateError(ValueError):
-    """A template that cannot be read; ``line`` and ``column`` count from 1 (0 when unknown)."""
-
-    def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
-        where = f" at line {line}, column {column}" if line else ""
-        super().__init__(f"Parse error: {message}{where}")
-        self.line = line
-        self.column = column
 
 
 class TemplateValueError(ValueError):
@@ -59,13 +38,12 @@ class Template:
     @classmethod
     def parse(cls, text: str) -> Template:
         """The template of a text in either form. Raises TemplateError with line and column."""
-        stripped = text.lstrip()
-        if stripped.startswith("<"):
+        if text.startswith("<"):
             try:
-                return cls.from_element(xmldoc.parse(stripped, "template"))
+                return cls.from_element(xmldoc.parse(text, "template"))
             except xmldoc.XmlError as error:
                 raise TemplateError(str(error)) from None
-        return cls(_Parser(text).entries())
+        return cls(parse_text(text))
 
     @classmethod
     def from_element(cls, element: xmldoc.etree._Element | None) -> Template:
@@ -149,6 +127,8 @@ class Template:
     # -- changing ------------------------------------------------------------------------------------
     def add(self, name: str, value: Value) -> None:
         """Add one more value. Raises TemplateError for a name that XML cannot carry."""
+        if name[:1].isdigit() or name[:3] == "XML":
+            name = f"ONE_{name}"  # as OpenNebula makes it a name that XML can carry
         key = _checked(name)
         if isinstance(value, dict):
             value = {_checked(part): text for part, text in value.items()}
@@ -164,6 +144,11 @@ class Template:
         before = len(self._entries)
         self._entries = [entry for entry in self._entries if entry[0] != name]
         return before - len(self._entries)
+
+    def keep_last(self) -> None:
+        """Drop all values of each name but the last one, as OpenNebula does for images and users."""
+        last = dict(self._entries)
+        self._entries = list(last.items())
 
     def merge(self, other: Template) -> None:
         """Take the other's attributes; a name that it has replaces all of ours."""
@@ -187,7 +172,7 @@ class Template:
         for name, value in self._sorted():
             if isinstance(value, str):
                 parts.append(f"<{name}>{xmldoc.cdata(value)}</{name}>")
-            else:
+            elif value:  # a vector without parts is kept but not shown
                 inner = "".join(f"<{part}>{xmldoc.cdata(value[part])}</{part}>" for part in sorted(value))
                 parts.append(f"<{name}>{inner}</{name}>")
         return f"<{root}>{''.join(parts)}</{root}>"
@@ -210,8 +195,7 @@ def is_yes(text: str) -> bool:
 
 
 def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 def _checked(name: str) -> str:
@@ -220,97 +204,3 @@ def _checked(name: str) -> str:
             f"attribute name {name[:40]!r} must start with a letter and hold letters, digits, _ - ."
         )
     return name.upper()
-
-
-class _Parser:
-    """Reads the text form; every refusal names what was expected and where."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-
-    def entries(self) -> list[tuple[str, Value]]:
-        found: list[tuple[str, Value]] = []
-        while True:
-            self._skip()
-            if self._at >= len(self._text):
-                return found
-            name = self._name("an attribute name")
-            self._expect("=", f"= after {name}")
-            found.append((name, self._value(name)))
-
-    def _value(self, name: str) -> Value:
-        blank = re.compile(r"[ \t]*").match(self._text, self._at)
-        assert blank is not None
-        ahead = re.compile(r"\s*").match(self._text, self._at)
-        assert ahead is not None
-        following = self._text[ahead.end() : ahead.end() + 1]
-        if following == "[":
-            self._at = ahead.end() + 1
-            return self._vector(name)
-        if following == '"':
-            self._at = ahead.end()
-            return self._quoted()
-        self._at = blank.end()
-        bare = _BARE_LINE.match(self._text, self._at)
-        if bare is None:
-            return ""  # NAME= with nothing behind it is an empty text
-        self._at = bare.end()
-        return bare.group().rstrip()
-
-    def _vector(self, name: str) -> Vector:
-        vector: Vector = {}
-        self._skip()
-        if self._peek() == "]":
-            self._fail(f"vector {name} is empty, expected NAME = VALUE")
-        while True:
-            part = self._name(f"an attribute name in vector {name}")
-            self._expect("=", f"= after {part} in vector {name}")
-            self._skip()
-            if self._peek() == '"':
-                vector[part.upper()] = self._quoted()
-            else:
-                bare = _BARE.match(self._text, self._at)
-                vector[part.upper()] = bare.group() if bare else ""
-                self._at = bare.end() if bare else self._at
-            self._skip()
-            if self._peek() == "]":
-                self._at += 1
-                return vector
-            self._expect(",", f", or ] in vector {name}")
-
-    def _quoted(self) -> str:
-        match = _TOKEN.match(self._text, self._at)
-        if match is None or match.lastgroup != "quoted":
-            self._fail("text in quotes has no closing quote")
-        self._at = match.end()
-        return re.sub(r'\\(["\\])', r"\1", match.group()[1:-1])
-
-    def _name(self, expected: str) -> str:
-        self._skip()
-        match = _TOKEN.match(self._text, self._at)
-        if match is None or match.lastgroup != "name":
-            self._fail(f"expected {expected}, found {self._found()}")
-        self._at = match.end()
-        return match.group()
-
-    def _expect(self, char: str, expected: str) -> None:
-        self._skip()
-        if self._peek() != char:
-            self._fail(f"expected {expected}, found {self._found()}")
-        self._at += 1
-
-    def _peek(self) -> str:
-        return self._text[self._at : self._at + 1]
-
-    def _found(self) -> str:
-        return repr(self._peek()) if self._at < len(self._text) else "the end"
-
-    def _skip(self) -> None:
-        while (match := _TOKEN.match(self._text, self._at)) is not None and match.lastgroup == "space":
-            self._at = match.end()
-
-    def _fail(self, message: str) -> NoReturn:
-        line = self._text.count("\n", 0, self._at) + 1
-        column = self._at - (self._text.rfind("\n", 0, self._at) + 1) + 1
-        raise TemplateError(message, line, column)

@@ -64,19 +64,25 @@ def test_a_broken_file_is_named_by_line(broken: str) -> None:
 def test_stock_files_keep_every_other_line(file: Path) -> None:
     before = file.read_text()
     after = set_vector(
-        set_value(before, "PORT", 9), "DB", {"BACKEND": "mysql", "TIMEOUT": None, "PASSWD": 'a"b\\'}
+        set_value(before, "PORT", 9), "DB", {"BACKEND": "mysql", "TIMEOUT": None, "PASSWD": 'a"b\\c'}
     )
     changed = [line for line in before.splitlines() if line not in after.splitlines()]
     assert len(changed) <= 4
     settings = Template.parse(after)
     vector = settings.get_vector("DB")
-    assert vector is not None and vector["PASSWD"] == 'a"b\\' and settings.get("PORT") == "9"
+    assert vector is not None and vector["PASSWD"] == 'a"b\\c' and settings.get("PORT") == "9"
 
 
 PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 
 
-@given(PASSWORDS, PASSWORDS)
+def test_a_value_that_the_grammar_cannot_carry_is_refused() -> None:
+    assert set_value("", "A", "x\\") == "A = x\\\n"
+    with pytest.raises(ConfEditError, match="ends in a backslash"):
+        set_value("", "A", "x=\\")
+
+
+@given(PASSWORDS.filter(lambda text: not text.endswith("\\")), PASSWORDS.filter(lambda t: t[-1] != "\\"))
 def test_any_password_is_read_back(first: str, second: str) -> None:
     text = set_vector(SAMPLE, "DB", {"PASSWD": first, "USER": "u"})
     text = set_vector(text, "DB", {"PASSWD": second})
