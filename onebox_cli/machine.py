@@ -32,6 +32,7 @@ PACKAGES = {
     "python3-dev": "building mysqlclient",
     "procps": "kill tests",
     "openssl": "unit ring: a certificate",
+    "slapd": "service ring: a directory server",
     "curl": "service ring",
 }
 _DOCKER_PIDFILES = (Path("/var/run/docker.pid"), Path("/run/docker/containerd/containerd.pid"))

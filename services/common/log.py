@@ -8,12 +8,15 @@ import time
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
+# OpenNebula's DEBUG_LEVEL 4 and 5: lines that every call would write.
+DDEBUG = 5
 _LETTERS = {
     logging.ERROR: "E",
     logging.CRITICAL: "E",
     logging.WARNING: "W",
     logging.INFO: "I",
     logging.DEBUG: "D",
+    DDEBUG: "D",
 }
 _LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO, 3: logging.DEBUG}
 
@@ -35,10 +38,10 @@ class _Layout(logging.Formatter):
 def setup(file: Path | None, debug_level: int = 2, zone_id: int = 0) -> None:
     """Send log lines to standard error and, when given, to a file that log rotation may move away.
 
-    debug_level: OpenNebula's DEBUG_LEVEL, 0 errors to 3 (and above) debug.
+    debug_level: OpenNebula's DEBUG_LEVEL, 0 errors to 3 debug; 4 and above add what is of interest seldom.
     """
     root = logging.getLogger()
-    root.setLevel(_LEVELS.get(debug_level, logging.DEBUG if debug_level > 3 else logging.INFO))
+    root.setLevel(_LEVELS.get(debug_level, DDEBUG if debug_level > 3 else logging.INFO))
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from services.common import xmldoc
 from services.common.template_text import TemplateError, Value, Vector, parse_text
@@ -198,6 +199,7 @@ def _quote(text: str) -> str:
     return '"' + text.replace('"', '\\"') + '"'
 
 
+@lru_cache(maxsize=4096)  # documents repeat the same few hundred names
 def _checked(name: str) -> str:
     if not _XML_NAME.match(name):
         raise TemplateError(

@@ -36,11 +36,13 @@ def cdata(text: str) -> str:
     return f"<![CDATA[{clean(text).replace(']]>', ']]]]><![CDATA[>')}]]>"
 
 
-def parse(text: str | bytes, what: str = "document") -> etree._Element:
+def parse(text: str | bytes, what: str = "document", *, keep_cdata: bool = False) -> etree._Element:
     """The root element of an XML text.
 
     Comments and processing instructions are dropped. Raises XmlError, naming ``what``, for text that is
     not well-formed or that declares a document type.
+
+    keep_cdata: what was a CDATA section is written back as one.
     """
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text
     # Looked for before parsing, and only where it would be one: a value may well contain the word.
@@ -55,6 +57,7 @@ def parse(text: str | bytes, what: str = "document") -> etree._Element:
         load_dtd=False,
         remove_comments=True,
         remove_pis=True,
+        strip_cdata=not keep_cdata,
         huge_tree=True,
     )
     try:

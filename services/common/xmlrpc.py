@@ -12,6 +12,8 @@ import re
 from typing import Any
 from xml.parsers import expat
 
+from services.common import xmlrpc_plain
+
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 _LONG_MIN, _LONG_MAX = -(2**63), 2**63 - 1
@@ -34,7 +36,8 @@ class I8(int):
     """An int that is written as ``<i8>`` whatever its size."""
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Text as it stands inside a ``<string>``, without the characters that XML cannot carry."""
     if _FORBIDDEN.search(text):
         text = _FORBIDDEN.sub("", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
@@ -42,7 +45,7 @@ def _escape(text: str) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, str):
-        return f"<value><string>{_escape(value)}</string></value>"
+        return f"<value><string>{escape(value)}</string></value>"
     if value is True or value is False:
         return f"<value><boolean>{int(value)}</boolean></value>"
     if isinstance(value, I8):
@@ -61,7 +64,7 @@ def dumps_request(method: str, args: list[Any] | tuple[Any, ...]) -> bytes:
     """The bytes of a call."""
     params = "".join(f"<param>{_value(arg)}</param>" for arg in args)
     return (
-        f"<?xml version='1.0'?>\n<methodCall><methodName>{_escape(method)}</methodName>"
+        f"<?xml version='1.0'?>\n<methodCall><methodName>{escape(method)}</methodName>"
         f"<params>{params}</params></methodCall>"
     ).encode()
 
@@ -72,6 +75,12 @@ def dumps_response(values: list[Any] | tuple[Any, ...]) -> bytes:
         '<?xml version="1.0" encoding="UTF-8"?>\r\n<methodResponse><params><param>'
         f"{_value(values)}</param></params></methodResponse>\r\n"
     ).encode()
+
+
+def response_frame() -> tuple[bytes, bytes]:
+    """What stands before and behind the escaped text of ``[true, text, 0]``."""
+    before, _, behind = dumps_response([True, "\t", 0]).partition(b"\t")
+    return before, behind
 
 
 class _Reader:
@@ -117,12 +126,8 @@ class _Reader:
         text = "".join(self._text)
         if tag == "string":
             self._put(text)
-        elif tag in ("i4", "int", "i8"):
-            self._put(_integer(text, tag))
-        elif tag == "boolean":
-            if text.strip() not in ("0", "1"):
-                raise XmlRpcError(f"boolean must be 0 or 1, found {text.strip()[:20]!r}")
-            self._put(text.strip() == "1")
+        elif tag in ("i4", "int", "i8", "boolean"):
+            self._put(_scalar(text, tag))
         elif tag == "double":
             try:
                 self._put(float(text))
@@ -143,7 +148,12 @@ class _Reader:
         self._text.clear()
 
 
-def _integer(text: str, tag: str) -> int:
+def _scalar(text: str, tag: str) -> int | bool:
+    """The value of a number or boolean."""
+    if tag == "boolean":
+        if text.strip() not in ("0", "1"):
+            raise XmlRpcError(f"boolean must be 0 or 1, found {text.strip()[:20]!r}")
+        return text.strip() == "1"
     low, high = (_LONG_MIN, _LONG_MAX) if tag == "i8" else (_INT_MIN, _INT_MAX)
     try:
         number = int(text)
@@ -169,6 +179,10 @@ def _read(data: bytes) -> _Reader:
     parser.EntityDeclHandler = _refuse_doctype
     try:
         parser.Parse(data, True)
+    except XmlRpcError:
+        raise
+    except (LookupError, ValueError) as error:  # an encoding that is unknown, or of several bytes
+        raise XmlRpcError(f"the encoding cannot be used: {error}") from None
     except expat.ExpatError as error:
         raise XmlRpcError(
             f"not well-formed XML at line {error.lineno}, column {error.offset + 1}: "
@@ -179,6 +193,14 @@ def _read(data: bytes) -> _Reader:
 
 def loads_request(data: bytes) -> tuple[str, list[Any]]:
     """Method name and arguments of a call. Raises XmlRpcError."""
+    plain = xmlrpc_plain.read(data)
+    if plain is not None:
+        return plain[0], [text if tag == "string" else _scalar(text, tag) for tag, text in plain[1]]
+    return parse_request(data)
+
+
+def parse_request(data: bytes) -> tuple[str, list[Any]]:
+    """What loads_request() gives, always by the parser."""
     reader = _read(data)
     if reader.kind != "methodCall" or not reader.method:
         raise XmlRpcError("expected a methodCall with a methodName")

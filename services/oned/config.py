@@ -45,9 +45,12 @@ class OnedConf:
     zone_id: int = 0
     datastore_location: str = "/var/lib/one/datastores"
     monitoring_interval_host_s: int = 180
+    monitoring_interval_datastore_s: int = 300
+    monitoring_interval_market_s: int = 600
     event_retention_h: int = 24
     default_auth: str = ""
     enable_other_permissions: bool = True
+    key_file: Path = Path("/var/lib/one/.one/one_key")
 
     def driver(self, section: str, name: str) -> dict[str, str] | None:
         """The vector of a driver section (VM_MAD, TM_MAD_CONF, DS_MAD_CONF) with that NAME, or None."""
@@ -84,9 +87,12 @@ def from_settings(settings: Template) -> OnedConf:
         session_expiration_s=integer(settings, "SESSION_EXPIRATION_TIME", 900, 0, 10**9),
         datastore_location=datastores,
         monitoring_interval_host_s=integer(settings, "MONITORING_INTERVAL_HOST", 180, 1, 10**6),
+        monitoring_interval_datastore_s=integer(settings, "MONITORING_INTERVAL_DATASTORE", 300, 1, 10**6),
+        monitoring_interval_market_s=integer(settings, "MONITORING_INTERVAL_MARKET", 600, 1, 10**6),
         event_retention_h=integer(settings, "EVENT_RETENTION_HOURS", 24, 1, 10**5),
         default_auth=settings.get("DEFAULT_AUTH") or "",
         enable_other_permissions=settings.get_bool("ENABLE_OTHER_PERMISSIONS", True),
+        key_file=paths.auth_dir() / "one_key",
     )
 
 

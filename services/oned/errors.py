@@ -83,3 +83,9 @@ class LockedError(OneError):
     """The object is locked by its owner."""
 
     code = Code.LOCKED
+
+
+class ReplicationError(OneError):
+    """A record of another zone's log cannot be taken."""
+
+    code = Code.REPLICATION

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _WORDS = {
     "state": "not monitored",
+    "rights": "not authorized for its owner",
     "requirements": "fail the requirements",
     "datastore": "have no suitable system datastore",
     "backoff": "refused it shortly before",
@@ -28,9 +29,9 @@ SEARCH_LIMIT = 500
 class Reason:
     """Why a VM was refused.
 
-    counts: hosts by reason (state, requirements, datastore, cpu, memory, disk, backoff, current); a host that
-    lacks both CPU and memory counts for both. error: set when the VM itself cannot be judged. nearest: the
-    host that came nearest, in words.
+    counts: hosts by reason (state, rights, requirements, datastore, cpu, memory, disk, backoff, current); a
+    host that lacks both CPU and memory counts for both. error: set when the VM itself cannot be judged.
+    nearest: the host that came nearest, in words.
     """
 
     hosts: int = 0
@@ -68,6 +69,7 @@ class Explainer:
             return Reason(len(self._table.hosts), error=refused.error)
         group, vm = refused.group, refused.vm
         counts = {"state": len(self._table.hosts) - len(self._table.usable)}
+        counts["rights"] = group.without_right
         counts["requirements"] = group.without_requirements
         counts["datastore"] = group.without_store
         cpus, memories, disks = self._columns(group)

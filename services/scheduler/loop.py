@@ -13,6 +13,7 @@ from pathlib import Path
 
 from services.common import xmldoc
 from services.common.oca import Client, EndpointError, OneError
+from services.scheduler import rights
 from services.scheduler import snapshot as reading
 from services.scheduler.books import Books, count_under_way
 from services.scheduler.calls import Calls
@@ -78,6 +79,7 @@ class Loop:
         self._is_stopping = False
         self._is_reload_due = False
         self._trouble = ""
+        self._zone_id: int | None = None
 
     def changed(self) -> None:
         """Something happened that may need a cycle."""
@@ -145,6 +147,7 @@ class Loop:
         if not ready:
             return
         found = reading.read_resources(self._client, ready)
+        rights.limit(self._client, found, self._zone)
         count_under_way(found.hosts, under_way)
         read = time.monotonic()
         made = plan(found, self._conf, self._seeds.getrandbits(32), self._books.avoid(read))
@@ -162,6 +165,11 @@ class Loop:
         )
         self._carry_out(found, made)
         self._tell(ready, made)
+
+    def _zone(self) -> int:
+        if self._zone_id is None:
+            self._zone_id = reading.read_zone_id(self._client)
+        return self._zone_id
 
     def _carry_out(self, found: Snapshot, made: Plan) -> None:
         names = {host.id: host.name for host in found.hosts}

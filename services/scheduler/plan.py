@@ -1,10 +1,10 @@
 """From a snapshot to a plan: a pure function of snapshot, settings and seed.
 
-VMs that ask for the same form a class; classes with the same expressions share a group: the hosts that may
-take them, and their tournament (bracket.py). Rounds follow each other until nothing more can be placed: in
-each, a host gets at most MAX_HOST VMs and at most MAX_DISPATCH VMs are placed, as in a cycle of OpenNebula.
-A VM that found no place although no host was closed by MAX_HOST cannot find one later in the plan, for
-capacity only shrinks: its whole class is refused at once.
+VMs that ask for the same form a class; classes with the same expressions, of owners with the same rights,
+share a group: the hosts that may take them, and their tournament (bracket.py). Rounds follow each other until
+nothing more can be placed: in each, a host gets at most MAX_HOST VMs and at most MAX_DISPATCH VMs are placed,
+as in a cycle of OpenNebula. A VM that found no place although no host was closed by MAX_HOST cannot find one
+later in the plan, for capacity only shrinks: its whole class is refused at once.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def plan(snapshot: Snapshot, conf: SchedConf, seed: int, avoid: Avoid | None = N
 
 
 class Group:
-    """The hosts that VMs with the same expressions may use."""
+    """The hosts that VMs with the same expressions, of owners with the same rights, may use."""
 
     def __init__(self, table: HostTable, stores: Stores, conf: SchedConf, vm: VM, uses_disk: bool) -> None:
         self._table = table
@@ -72,13 +72,16 @@ class Group:
             self.ranking = table.ranking(expression.rank(vm.rank or conf.host_rank))
         except ExpressionError as error:
             raise ExpressionError(f"SCHED_RANK: {error}") from None
-        self.stores = StoreChoice(stores, vm.ds_requirements, vm.ds_rank or conf.datastore_rank)
+        allowed = None if vm.reach is None else vm.reach.datastore_ids
+        self.stores = StoreChoice(stores, vm.ds_requirements, vm.ds_rank or conf.datastore_rank, allowed)
         fixed = [test for test in self._tests if not is_live(test.names)]
         self._live = [test for test in self._tests if is_live(test.names)]
         self.is_live = bool(self._live)
-        passing = [i for i in table.usable if all(table.passes(i, test) for test in fixed)]
+        open_to = [i for i in table.usable if vm.reach is None or vm.reach.has_host(table.hosts[i])]
+        passing = [i for i in open_to if all(table.passes(i, test) for test in fixed)]
         self.hosts = [index for index in passing if self.stores.serves(table.hosts[index].cluster_id)]
-        self.without_requirements = len(table.usable) - len(passing)
+        self.without_right = len(table.usable) - len(open_to)
+        self.without_requirements = len(open_to) - len(passing)
         self.without_store = len(passing) - len(self.hosts)
         self._raised = len(self.ranking.raised)
         self._round = 0
@@ -190,7 +193,7 @@ class _Planner:
         classes: dict[object, VMClass] = {}
         for vm in vms:
             avoided = avoid.get(vm.id, _NOTHING)
-            expressions = (vm.requirements, vm.rank, vm.ds_requirements, vm.ds_rank)
+            expressions = (vm.requirements, vm.rank, vm.ds_requirements, vm.ds_rank, vm.reach)
             key = (
                 expressions, vm.cpu, vm.memory_kb, vm.disk_mb, vm.image_mb, vm.host_id, avoided, vm.error,
             )  # fmt: skip

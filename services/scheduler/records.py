@@ -10,6 +10,20 @@ from services.scheduler.attributes import Attributes
 MONITORED = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The hosts (all, or some by id and by cluster) and datastores (by id) that an owner's VMs may go to."""
+
+    all_hosts: bool
+    host_ids: frozenset[int]
+    cluster_ids: frozenset[int]
+    datastore_ids: frozenset[int]
+
+    def has_host(self, host: Host) -> bool:
+        """Whether the VMs may go to a host."""
+        return self.all_hosts or host.id in self.host_ids or host.cluster_id in self.cluster_ids
+
+
 @dataclass(slots=True)
 class VM:
     """A VM that waits for a place.
@@ -17,7 +31,8 @@ class VM:
     cpu: percent of one processor. disk_mb: room it needs in its system datastore. image_mb: (datastore id,
     MB) for disks that are copied inside their image datastore. requirements and ds_requirements: expressions
     that must all hold. host_id: where it runs now, for one that is to be moved. message: its SCHED_MESSAGE.
-    error: why this VM cannot be judged at all, empty when it can.
+    error: why this VM cannot be judged at all, empty when it can. reach: where its owner may have it; None is
+    anywhere.
     """
 
     id: int
@@ -37,6 +52,7 @@ class VM:
     host_id: int | None = None
     message: str = ""
     error: str = ""
+    reach: Reach | None = None
 
 
 @dataclass(slots=True)
@@ -66,7 +82,8 @@ class Host:
 class Datastore:
     """A datastore. type: 0 image, 1 system, 2 files; state: 0 ready, 1 disabled.
 
-    free_mb: None when its size is not monitored; is_shared: all hosts see the same space.
+    free_mb: None when its size is not monitored; is_shared: all hosts see the same space. use_bits: whether
+    owner, group and others may use it.
     """
 
     id: int
@@ -77,6 +94,9 @@ class Datastore:
     cluster_ids: frozenset[int]
     free_mb: int | None
     attributes: Attributes
+    uid: int = 0
+    gid: int = 0
+    use_bits: tuple[bool, bool, bool] = (True, False, False)
 
 
 @dataclass(slots=True)

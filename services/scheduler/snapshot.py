@@ -175,7 +175,20 @@ def _datastore(element: etree._Element) -> Datastore:
         # A size of 0 means that no monitoring has come yet, or never will: then nothing is known to be full.
         free_mb=_limited_free_mb(element) if _int(element, "TOTAL_MB") > 0 else None,
         attributes=Attributes(element, DATASTORE_PLACES),
+        uid=_int(element, "UID", -1),
+        gid=_int(element, "GID", -1),
+        use_bits=(_may(element, "OWNER_U"), _may(element, "GROUP_U"), _may(element, "OTHER_U")),
     )
+
+
+def _may(element: etree._Element, bit: str) -> bool:
+    return _text(element, f"PERMISSIONS/{bit}") == "1"
+
+
+def read_zone_id(client: Caller) -> int:
+    """The id of the front-end's zone."""
+    settings = xmldoc.parse(str(client.call("system.config")), "system")
+    return _int(settings, "FEDERATION/ZONE_ID")
 
 
 def _limited_free_mb(element: etree._Element) -> int:

@@ -76,9 +76,14 @@ class _Choice:
 
 
 class StoreChoice:
-    """The system datastores that satisfy some expressions. Raises ExpressionError, naming the attribute."""
+    """The system datastores that satisfy some expressions. Raises ExpressionError, naming the attribute.
 
-    def __init__(self, stores: Stores, requirements: Sequence[str], rank: str) -> None:
+    allowed: the ids of those that may be used at all; None is every one.
+    """
+
+    def __init__(
+        self, stores: Stores, requirements: Sequence[str], rank: str, allowed: frozenset[int] | None = None
+    ) -> None:
         self._stores = stores
         try:
             tests = [expression.requirement(text) for text in requirements]
@@ -92,7 +97,7 @@ class StoreChoice:
         self._choices = [
             _Choice(store, None if is_live else self._rank.evaluate(store.attributes.values))
             for store in stores.all
-            if store.type == _SYSTEM and store.state == _READY
+            if store.type == _SYSTEM and store.state == _READY and (allowed is None or store.id in allowed)
             if all(test.evaluate(store.attributes.values) for test in tests)
         ]
         self._by_cluster: dict[int, list[_Choice]] = {}

@@ -35,9 +35,40 @@ def user_info(frontend: Target) -> dict[str, Any]:
     return _rates(frontend, "one.user.info", [[frontend.session, 0, False]])
 
 
+def host_info(frontend: Target) -> dict[str, Any]:
+    """one.host.info of a dummy host that has been monitored."""
+    client = frontend.client()
+    host = client.call("host.allocate", "bench", "dummy", "dummy", 0)
+    _wait(client, "host.info", lambda body: "<STATE>2</STATE>" in body, host)
+    result = _rates(frontend, "one.host.info", [[frontend.session, host, False]])
+    client.call("host.delete", host)
+    return result
+
+
 def allocate(frontend: Target) -> dict[str, Any]:
     """one.vm.allocate on hold; each call is one durable commit."""
     return _rates(frontend, "one.vm.allocate", [[frontend.session, _SMALL, True]])
+
+
+def allocate_as_user(frontend: Target) -> dict[str, Any]:
+    """The same as ordinary users, whose VMs are counted against quotas of theirs and of their groups.
+
+    One user, whose calls wait for each other where they count, and eight users of eight groups.
+    """
+    client, sessions = frontend.client(), []
+    for number in range(8):
+        gid = client.call("group.allocate", f"bench-{number}")
+        client.call("acl.addrule", f"{0x200000000 | gid:x}", "1400000000", "8")
+        uid = client.call("user.allocate", f"bench-{number}", "bench", "core", [gid])
+        for kind, oid in (("user", uid), ("group", gid)):
+            client.call(f"{kind}.quota", oid, "VM=[VMS=1000000,MEMORY=1000000,CPU=-2]")
+        sessions.append(f"bench-{number}:bench")
+    # Each process of the API looks at a password once, which takes long on purpose.
+    load.run(frontend.port, 8, 2.0, "one.user.info", [[one, -1, False] for one in sessions])
+    return {
+        "one_user": _rates(frontend, "one.vm.allocate", [[sessions[0], _SMALL, True]]),
+        "eight_users": _rates(frontend, "one.vm.allocate", [[one, _SMALL, True] for one in sessions]),
+    }
 
 
 def vmpool_info(frontend: Target) -> dict[str, Any]:
@@ -100,7 +131,9 @@ def _wait(client: Any, method: str, done: Any, *args: object, timeout_s: float =
 BENCHES = {
     "vm_info": vm_info,
     "user_info": user_info,
+    "host_info": host_info,
     "allocate": allocate,
+    "allocate_as_user": allocate_as_user,
     "vmpool_info": vmpool_info,
     "instantiate": instantiate,
 }

@@ -30,6 +30,9 @@ class Existing:
             client.call("vm.recover", vm_id, 5)
         for host_id in _ours(client.call("hostpool.info")):
             client.call("host.delete", host_id)
+        for kind in ("user", "group"):
+            for oid in _ours(client.call(f"{kind}pool.info")):
+                client.call(f"{kind}.delete", oid)
         for template_id in _ours(client.call("templatepool.info", -2, -1, -1)):
             client.call("template.delete", template_id, False)
 

@@ -43,6 +43,8 @@ class Raw:
         while b"\r\n\r\n" not in data:
             data += self._more()
         headers, _, rest = data.partition(b"\r\n\r\n")
+        if b"transfer-encoding: chunked" in headers.lower():
+            return self._chunked(rest)
         length = next(
             int(line.split(b":")[1])
             for line in headers.lower().split(b"\r\n")
@@ -56,6 +58,24 @@ class Raw:
         whole = b"".join(chunks)
         self._rest = whole[length:]
         return whole[:length]
+
+    def _chunked(self, rest: bytes) -> bytes:
+        chunks = []
+        while True:
+            while b"\r\n" not in rest:
+                rest += self._more()
+            size, _, rest = rest.partition(b"\r\n")
+            length = int(size, 16)
+            pieces, have = [rest], len(rest)
+            while have < length + 2:
+                pieces.append(self._more())
+                have += len(pieces[-1])
+            whole = b"".join(pieces)
+            chunks.append(whole[:length])
+            rest = whole[length + 2 :]
+            if not length:
+                self._rest = rest
+                return b"".join(chunks)
 
     def _more(self) -> bytes:
         chunk = self._socket.recv(1 << 18)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from services.oned import fsck
 from tests.service.conftest import mysql_section
 from tests.support.mariadb import MariaDb
 from tests.support.schemas import Schemas
@@ -44,6 +45,7 @@ def test_a_dump_is_read(shared_folder: Path, mariadb: MariaDb, tmp_path: Path, d
     text = (shared_folder / f"dumps/opennebula-6.0.0.3-{dump}.sql").read_text()
     mariadb.sql(f"USE {name};\n{text}")
     zone = Zone(tmp_path, section)
+    assert zone.store.run(fsck.check) == [], "OpenNebula counts as the check does"
     schemas = Schemas(shared_folder / "spec/xsd")
     with zone.store.read() as tx:
         stored = {table: tx.all(f"SELECT oid FROM {table}") for table in ("user_pool", "group_pool", "acl")}

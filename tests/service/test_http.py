@@ -42,6 +42,15 @@ def test_paths(frontend: Frontend) -> None:
     assert get(frontend, "/events?after=0", method="DELETE")[0] == 405
 
 
+def test_json(frontend: Frontend) -> None:
+    assert b"<title>" in get(frontend, "/api/v1/")[1]
+    assert json.loads(get(frontend, "/api/v1/openapi.json")[1])["openapi"] == "3.1.0"
+    assert get(frontend, "/api/v1/users/me")[0] == 401
+    status, body = get(frontend, "/api/v1/users/me", frontend.session)
+    assert (status, json.loads(body)["NAME"]) == (200, "oneadmin")
+    assert json.loads(get(frontend, "/api/v1/zones", frontend.session)[1])["items"][0]["ID"] == 0
+
+
 @pytest.mark.parametrize("session", [None, "oneadmin:wrong", "nobody", "serveradmin:x"])
 def test_the_stream_is_for_administrators(frontend: Frontend, session: str | None) -> None:
     assert get(frontend, "/events?after=0", session)[0] == 401

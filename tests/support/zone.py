@@ -11,9 +11,14 @@ from services.common.config import read
 from services.common.template import Template
 from services.oned.api import resources
 from services.oned.api.dispatch import Dispatcher
+from services.oned.api.execute import Executor
+from services.oned.auth import password
 from services.oned.config import OnedConf, from_settings
 from services.oned.store import Store
 from services.oned.store.__main__ import init
+
+# Passwords are stored in a slow form on purpose; tests need not wait for that.
+password.COST = password.Cost(4, 8, 1)
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "opennebula"
@@ -41,11 +46,14 @@ class Zone:
         auth = folder / "var" / ".one"
         auth.mkdir(parents=True)
         (auth / "one_auth").write_text(SESSION + "\n")
-        self.conf: OnedConf = replace(conf, db=replace(conf.db, path=folder / "var/one.db"))
+        self.conf: OnedConf = replace(
+            conf, db=replace(conf.db, path=folder / "var/one.db"), key_file=auth / "one_key"
+        )
         self.store = Store.open(self.conf.db)
         init(self.store, self.conf, auth)
         resources.load_all()
-        self.dispatcher = Dispatcher(self.store, self.conf)
+        self.executor = Executor(self.store, self.conf)
+        self.dispatcher = Dispatcher(self.executor)
 
     def call(self, method: str, *args: Any, session: str = SESSION) -> list[Any]:
         """The whole answer of a method: [true, value, 0] or [false, text, code, object, index]."""

@@ -10,7 +10,7 @@ from services.cli import units
 from services.cli.documents import number_of, text_of
 from services.cli.table import Column
 from services.cli.views import vm as vm_view
-from services.cli.views import vm_states
+from services.cli.views import vm_states, vm_waiting
 from services.cli.views.common import Page, dash, lock_text
 
 _SHOWN_APART = ("DISK", "NIC", "NIC_ALIAS", "SNAPSHOT", "SECURITY_GROUP_RULE")
@@ -23,14 +23,16 @@ def show(vm: Element, inv: Any) -> list[str]:
     page.head(f"VIRTUAL MACHINE {text_of(vm, 'ID')} INFORMATION")
     _information(page, vm, inv)
     page.blank()
+    vm_waiting.waiting(page, vm, inv)
     _monitoring(page, vm)
     page.permissions(vm)
     _disks(page, vm)
     _nics(page, vm)
     _security(page, vm)
     _history(page, vm)
+    vm_waiting.actions(page, vm)
     page.blank()
-    page.template("USER TEMPLATE", vm.find("USER_TEMPLATE"))
+    page.template("USER TEMPLATE", vm.find("USER_TEMPLATE"), () if inv.opts.all else ("SCHED_ACTION",))
     page.blank()
     page.template("VIRTUAL MACHINE TEMPLATE", vm.find("TEMPLATE"), () if inv.opts.all else _SHOWN_APART)
     return page.lines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from services.oned.api.call import Call
 from services.oned.api.registry import method
 from services.oned.auth import access
@@ -9,6 +11,8 @@ from services.oned.auth.rights import Right
 from services.oned.errors import RequestError
 from services.oned.model import acl
 from services.oned.model.acl import AclPool, Rule
+
+_HEX = re.compile(r"\s*\+?(?:0[xX])?([0-9a-fA-F]+)")
 
 
 @method("one.acl.addrule", "user:s resource:s rights:s zone:s=")
@@ -43,10 +47,9 @@ def info(call: Call) -> str:
 
 
 def _number(part: str, text: str) -> int:
-    try:
-        value = int(text, 16)
-    except ValueError:
-        value = -1
+    # As OpenNebula reads it: what follows the digits does not matter.
+    found = _HEX.match(text)
+    value = int(found[1], 16) if found else -1
     if not 0 <= value < 2**63:
         raise RequestError(f"Rule part {part} must be a hexadecimal number of 63 bits, found {text[:40]!r}.")
     return value

@@ -14,6 +14,29 @@ from services.oned.model.base import PoolObject
 from services.oned.store import Tx, pools
 
 _P = TypeVar("_P", bound=PoolObject)
+_ASKING_FIRST = frozenset(
+    {
+        "info",
+        "lock",
+        "unlock",
+        "update",
+        "enable",
+        "status",
+        "passwd",
+        "chauth",
+        "quota",
+        "persistent",
+        "chtype",
+        "hold",
+        "release",
+        "add_ar",
+        "update_ar",
+        "rm_ar",
+        "free_ar",
+        "commit",
+    }
+)
+_LOOKING_FIRST = frozenset({"one.template.info", "one.vntemplate.info"})
 
 
 @dataclass(slots=True)
@@ -50,9 +73,20 @@ class Call:
         """Read the document anew at the next use, after something else changed it."""
         self._bodies.pop((model.TABLE, oid), None)
 
-    def authorize(self, model: type[PoolObject], right: Right, oid: int) -> None:
-        """Raise AuthorizationError unless the caller has the right on the object."""
-        access.require(self.tx, self.caller, model, right, oid, self.body(model, oid))
+    def authorize(self, model: type[PoolObject], right: Right, oid: int, *, lockable: bool = True) -> None:
+        """Raise AuthorizationError unless the caller has the right on the object.
+
+        lockable: a lock on the object stands against it. Raises NotFoundError.
+        """
+        if oid < 0 and self._asks_first:
+            access.require_kind(self.tx, self.caller, model, right)
+        body = self.body(model, oid)
+        access.require(self.tx, self.caller, model, right, oid, body, lockable=lockable)
+
+    @property
+    def _asks_first(self) -> bool:
+        """Whether OpenNebula asks for the right before it looks for the object: ids below 0 show it."""
+        return self.method.rpartition(".")[2] in _ASKING_FIRST and self.method not in _LOOKING_FIRST
 
     def authorize_create(self, model: type[PoolObject]) -> None:
         """Raise AuthorizationError unless the caller may create objects of the kind."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from services.oned.api import common
 from services.oned.api.call import Call
+from services.oned.api.pool import PoolDocument
 from services.oned.api.registry import Check, method
 from services.oned.auth.rights import Right
 from services.oned.errors import ActionError
+from services.oned.model.base import PoolObject
 from services.oned.model.cluster import DEFAULT_ID, Cluster
 from services.oned.model.datastore import Datastore
 from services.oned.model.host import Host
+from services.oned.model.vnet import VirtualNetwork
 
 
 def chosen(call: Call, cluster_id: int) -> Cluster:
@@ -40,16 +43,16 @@ def delete(call: Call, cluster_id: int) -> int:
 @method("one.cluster.info", "cluster_id:i decrypt:b=0", Check(Cluster, Right.USE, "cluster_id"), writes=False)
 def info(call: Call, cluster_id: int, decrypt: bool) -> str:
     """The cluster's document."""
-    return call.body(Cluster, cluster_id)
+    return common.info(call, Cluster, cluster_id, decrypt)
 
 
 @method("one.clusterpool.info", "", writes=False)
-def pool_info(call: Call) -> str:
+def pool_info(call: Call) -> PoolDocument:
     """The clusters that the caller may use."""
     return common.pool_info(call, Cluster)
 
 
-@method("one.cluster.rename", "cluster_id:i name:s", Check(Cluster, Right.MANAGE, "cluster_id"))
+@method("one.cluster.rename", "cluster_id:i name:s")
 def rename(call: Call, cluster_id: int, name: str) -> int:
     """Rename a cluster; its hosts show the new name."""
 
@@ -59,7 +62,7 @@ def rename(call: Call, cluster_id: int, name: str) -> int:
             host.cluster = cluster.name
             host.save(call.tx)
 
-    return common.rename(call, Cluster, cluster_id, name, tell_hosts)
+    return common.rename(call, Cluster, cluster_id, name, tell_hosts, right=Right.MANAGE)
 
 
 @method(
@@ -80,6 +83,14 @@ def update(call: Call, cluster_id: int, text: str, update_type: int) -> int:
 
 
 # -- members -----------------------------------------------------------------------------------------------
+def _authorize_both(call: Call, cluster_id: int, model: type[PoolObject], oid: int) -> None:
+    """Raise NotFoundError for what does not exist, then AuthorizationError without ADMIN on both."""
+    call.body(Cluster, cluster_id)
+    call.body(model, oid)
+    call.authorize(Cluster, Right.ADMIN, cluster_id)
+    call.authorize(model, Right.ADMIN, oid)
+
+
 def _move_host(call: Call, cluster_id: int, host_id: int) -> int:
     host = call.load(Host, host_id)
     if host.cluster_id == cluster_id:
@@ -98,14 +109,10 @@ def _move_host(call: Call, cluster_id: int, host_id: int) -> int:
     return cluster_id
 
 
-@method(
-    "one.cluster.addhost",
-    "cluster_id:i host_id:i",
-    Check(Cluster, Right.ADMIN, "cluster_id"),
-    Check(Host, Right.ADMIN, "host_id"),
-)
+@method("one.cluster.addhost", "cluster_id:i host_id:i")
 def add_host(call: Call, cluster_id: int, host_id: int) -> int:
     """Move a host into a cluster."""
+    _authorize_both(call, cluster_id, Host, host_id)
     return _move_host(call, cluster_id, host_id)
 
 
@@ -113,19 +120,14 @@ def add_host(call: Call, cluster_id: int, host_id: int) -> int:
 def del_host(call: Call, cluster_id: int, host_id: int) -> int:
     """Move a host from its cluster, whichever that is, into the default one; answers the default's id."""
     # OpenNebula ignores the cluster that the call names: a host has one cluster only.
-    call.authorize(Cluster, Right.ADMIN, DEFAULT_ID)
-    call.authorize(Host, Right.ADMIN, host_id)
+    _authorize_both(call, DEFAULT_ID, Host, host_id)
     return _move_host(call, DEFAULT_ID, host_id)
 
 
-@method(
-    "one.cluster.adddatastore",
-    "cluster_id:i datastore_id:i",
-    Check(Cluster, Right.ADMIN, "cluster_id"),
-    Check(Datastore, Right.ADMIN, "datastore_id"),
-)
+@method("one.cluster.adddatastore", "cluster_id:i datastore_id:i")
 def add_datastore(call: Call, cluster_id: int, datastore_id: int) -> int:
     """Add a datastore to a cluster; it stays in its other ones."""
+    _authorize_both(call, cluster_id, Datastore, datastore_id)
     store = call.load(Datastore, datastore_id)
     if cluster_id not in store.clusters:
         store.clusters = sorted([*store.clusters, cluster_id])
@@ -136,19 +138,43 @@ def add_datastore(call: Call, cluster_id: int, datastore_id: int) -> int:
     return cluster_id
 
 
-@method(
-    "one.cluster.deldatastore",
-    "cluster_id:i datastore_id:i",
-    Check(Cluster, Right.ADMIN, "cluster_id"),
-    Check(Datastore, Right.ADMIN, "datastore_id"),
-)
+@method("one.cluster.deldatastore", "cluster_id:i datastore_id:i")
 def del_datastore(call: Call, cluster_id: int, datastore_id: int) -> int:
     """Take a datastore out of a cluster."""
+    _authorize_both(call, cluster_id, Datastore, datastore_id)
     store = call.load(Datastore, datastore_id)
     if cluster_id in store.clusters:
         store.clusters.remove(cluster_id)
         store.save(call.tx)
         cluster = call.load(Cluster, cluster_id)
         cluster.remove_datastore(call.tx, datastore_id)
+        cluster.save(call.tx)
+    return cluster_id
+
+
+@method("one.cluster.addvnet", "cluster_id:i vnet_id:i")
+def add_vnet(call: Call, cluster_id: int, vnet_id: int) -> int:
+    """Add a virtual network to a cluster; it stays in its other ones."""
+    _authorize_both(call, cluster_id, VirtualNetwork, vnet_id)
+    net = call.load(VirtualNetwork, vnet_id)
+    if cluster_id not in net.clusters:
+        net.clusters = sorted([*net.clusters, cluster_id])
+        net.save(call.tx)
+        cluster = call.load(Cluster, cluster_id)
+        cluster.add_vnet(call.tx, vnet_id)
+        cluster.save(call.tx)
+    return cluster_id
+
+
+@method("one.cluster.delvnet", "cluster_id:i vnet_id:i")
+def del_vnet(call: Call, cluster_id: int, vnet_id: int) -> int:
+    """Take a virtual network out of a cluster."""
+    _authorize_both(call, cluster_id, VirtualNetwork, vnet_id)
+    net = call.load(VirtualNetwork, vnet_id)
+    if cluster_id in net.clusters:
+        net.clusters.remove(cluster_id)
+        net.save(call.tx)
+        cluster = call.load(Cluster, cluster_id)
+        cluster.remove_vnet(call.tx, vnet_id)
         cluster.save(call.tx)
     return cluster_id

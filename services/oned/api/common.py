@@ -6,17 +6,17 @@ checked again here. Codes and texts follow the recorded answers of release 6.0.0
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from services.common.template import Template, TemplateError
 from services.oned.api.call import Call
-from services.oned.auth import access
+from services.oned.api.pool import PoolDocument
+from services.oned.auth import access, encrypted, operations
 from services.oned.auth.rights import Right
 from services.oned.errors import ActionError, ApiError, AuthorizationError, RequestError
-from services.oned.model import acl, restricted
+from services.oned.model import acl, quota, restricted
 from services.oned.model.base import Lock, Permissions, PoolObject, check_name
 from services.oned.model.group import Group
 from services.oned.model.user import User
@@ -32,6 +32,8 @@ CHMOD_PARAMS = (
 REPLACE, MERGE = 0, 1
 ALL_VISIBLE = -2
 _PRIMARY_GROUP = -4
+# Kinds that a user may be given although another one of his has the name.
+_ANY_NAME = frozenset({"VM", "DATASTORE", "DOCUMENT", "MARKETPLACE"})
 # Kinds whose names need not differ.
 _FREE_NAMES = frozenset({"vm_pool", "document_pool", "vrouter_pool"})
 _RESTRICTED = {
@@ -43,11 +45,11 @@ _RESTRICTED = {
     "USER": "USER_RESTRICTED_ATTR",
     "GROUP": "GROUP_RESTRICTED_ATTR",
 }
+_SETTING_OPERATIONS = frozenset({"USER", "GROUP"})  # their templates set the rights that VM operations need
 _VDC_COLLECTIONS = {"CLUSTER": "CLUSTERS", "HOST": "HOSTS", "DATASTORE": "DATASTORES", "NET": "VNETS"}
 _ADMIN_BITS = (2, 5, 8)
 _OTHER_BITS = (6, 7, 8)
 _LOCK_LEVELS = range(5)
-_LOCK = re.compile(r"<LOCK>.*?</LOCK>", re.DOTALL)
 
 
 def new_permissions(call: Call) -> Permissions:
@@ -74,6 +76,17 @@ def require_free_name(call: Call, model: type[PoolObject], name: str) -> None:
         raise RequestError(f"NAME is already taken by {model.KIND} {taken}.")
 
 
+def info(call: Call, model: type[PoolObject], oid: int, decrypt: bool) -> str:
+    """An object's document; with encrypted attributes in clear for an administrator who asks for that.
+
+    The caller's right to see the object is checked before.
+    """
+    body = call.body(model, oid)
+    if not decrypt or not call.caller.is_admin:
+        return body
+    return encrypted.decrypted_body(call.conf, model.KIND, body)
+
+
 # -- attributes --------------------------------------------------------------------------------------------
 def update_template(
     call: Call,
@@ -93,15 +106,20 @@ def update_template(
     changed = call.load(model, oid)
     try:
         template = Template.parse(text)
+        if model.ONE_OF_EACH:
+            template.keep_last()
         _refuse_restricted(call, model, template, changed.template)
         if update_type == REPLACE:
             changed.template = template
         else:
             changed.template.merge(template)
+        if model.KIND in _SETTING_OPERATIONS:
+            operations.check(changed.template)
         if settle is not None:
             settle(changed)
     except (TemplateError, RequestError) as error:
         raise RequestError(f"Cannot update template. {error}", oid) from None
+    encrypted.encrypt(call.conf, model.KIND, changed.template)
     changed.save(call.tx)
     return oid
 
@@ -117,15 +135,24 @@ def _refuse_restricted(call: Call, model: type[PoolObject], template: Template, 
 
 # -- name --------------------------------------------------------------------------------------------------
 def rename(
-    call: Call, model: type[_P], oid: int, name: str, follow_up: Callable[[_P], None] | None = None
+    call: Call,
+    model: type[_P],
+    oid: int,
+    name: str,
+    follow_up: Callable[[_P], None] | None = None,
+    right: Right | None = None,
 ) -> int:
     """Give an object another name; its id.
 
-    follow_up: changes what repeats the name elsewhere. Raises ActionError for a bad or taken name.
+    follow_up: changes what repeats the name elsewhere. right: checked here when the registry's row does not;
+    as in OpenNebula, the name that an object has already needs none. Raises ActionError for a bad or a
+    taken name.
     """
     renamed = call.load(model, oid)
     if renamed.name == name:
         return oid
+    if right is not None:
+        call.authorize(model, right, oid)
     try:
         check_name(name)
     except RequestError as error:
@@ -170,6 +197,7 @@ def chmod(call: Call, model: type[PoolObject], oid: int, bits: list[int]) -> int
 def chown(call: Call, model: type[PoolObject], oid: int, uid: int, gid: int) -> int:
     """Give an object to a user, a group or both; -1 leaves one. The object's id.
 
+    What the object uses counts for the new ones' quotas from then on, which must have room for it.
     Checks the rights itself: MANAGE on the object and the user, USE on the group.
     """
     # Rows are read, and so locked, in the order that every call keeps: users, groups, other objects.
@@ -183,15 +211,16 @@ def chown(call: Call, model: type[PoolObject], oid: int, uid: int, gid: int) -> 
     if gid != -1:
         call.authorize(Group, Right.USE, gid)
     given = call.load(model, oid)
+    # The owner has the name already, so giving an object to its owner is refused, too, as in OpenNebula.
+    if uid != -1 and model.KIND not in _ANY_NAME:
+        taken = pools.find(call.tx, model.TABLE, given.name, uid)
+        if taken is not None:
+            raise RequestError(
+                f"user [{uid}] already owns {model.LABEL} [{taken}] with NAME {given.name}", oid
+            )
+    quota.move(call.tx, given.quota_usage(), (given.uid, given.gid), (uid, gid), oid)
     if uid != -1:
-        owner = call.load(User, uid)
-        if model.UNIQUE_PER_OWNER:
-            taken = names.taken_by(call.tx, model.TABLE, given.name, uid)
-            if taken is not None:
-                raise RequestError(
-                    f"user [{uid}] already owns {model.LABEL} [{taken}] with NAME {given.name}", oid
-                )
-        given.uid, given.uname = uid, owner.name
+        given.uid, given.uname = uid, call.load(User, uid).name
     if gid != -1:
         given.gid, given.gname = gid, call.load(Group, gid).name
     given.save(call.tx)
@@ -205,7 +234,7 @@ def lock(call: Call, model: type[PoolObject], oid: int, level: int, test: bool) 
     test: refuse, with the time of the lock as message, when the object is locked already.
     Checks the right itself: MANAGE, which a lock does not stand against here.
     """
-    _authorize_despite_lock(call, model, oid)
+    call.authorize(model, Right.MANAGE, oid, lockable=False)
     locked = call.load(model, oid)
     if test and locked.lock is not None:
         raise ActionError(str(locked.lock.time), oid)
@@ -221,7 +250,7 @@ def unlock(call: Call, model: type[PoolObject], oid: int) -> int:
 
     Checks the right itself, as lock() does.
     """
-    _authorize_despite_lock(call, model, oid)
+    call.authorize(model, Right.MANAGE, oid, lockable=False)
     unlocked = call.load(model, oid)
     holder = unlocked.lock.owner if unlocked.lock else -1
     if holder != call.caller.uid and not call.caller.is_admin:
@@ -230,11 +259,6 @@ def unlock(call: Call, model: type[PoolObject], oid: int) -> int:
         unlocked.lock = None
         unlocked.save(call.tx)
     return oid
-
-
-def _authorize_despite_lock(call: Call, model: type[PoolObject], oid: int) -> None:
-    body = _LOCK.sub("", call.body(model, oid), count=1)
-    access.require(call.tx, call.caller, model, Right.MANAGE, oid, body)
 
 
 # -- lists -------------------------------------------------------------------------------------------------
@@ -248,12 +272,14 @@ def pool_info(
     also: str = "",
     params: tuple[object, ...] = (),
     column: str = "body",
-) -> str:
-    """The pool document of the objects that fit and that the caller may use.
+    tail: str = "",
+) -> PoolDocument:
+    """The pool document of the objects that fit and that the caller may use; its rows are read afterwards.
 
     filter_flag: -1 own and of own groups, -2 all, -3 own, -4 of the primary group, from 0 on that user's.
     start_id, end_id: a range of ids (-1: open), or with end_id below -1 a page of -end_id objects after the
-    first start_id ones. also, params: one more SQL condition. Raises ApiError.
+    first start_id ones. also, params: one more SQL condition.
+    tail: elements behind the objects. Raises ApiError.
     """
     if filter_flag < _PRIMARY_GROUP:
         raise ApiError(f"Incorrect filter_flag {filter_flag}, expected -4 to -1 or a user id.")
@@ -268,16 +294,25 @@ def pool_info(
             where.also("oid <= ?", end_id)
     if also:
         where.also(also, *params)
-    found = pools.bodies(
+    rows = pools.batches(
         call.tx, model.TABLE, where, column=column, descending=_descending(call), limit=limit, offset=offset
     )
-    return f"<{model.ROOT}_POOL>{''.join(found)}</{model.ROOT}_POOL>"
+    return PoolDocument(f"{model.ROOT}_POOL", rows, tail)
 
 
 def _descending(call: Call) -> bool:
-    """The order of lists: the user's wish, then oned.conf's, newest first by default."""
-    wished = call.caller.template.get("API_LIST_ORDER") or call.conf.settings.get("API_LIST_ORDER") or "DESC"
-    return wished.strip().upper() == "DESC"
+    """The order of lists: as OPENNEBULA of the user or of the group wishes, else as oned.conf says."""
+    wished = _order_in(call.caller.template)
+    if not wished:
+        group = pools.body(call.tx, Group.TABLE, call.caller.gid) or ""
+        # Few groups wish, and parsing one with many members takes longer than this list.
+        wished = _order_in(Group.from_xml(group).template) if "<API_LIST_ORDER>" in group else None
+    order = wished or call.conf.settings.get("API_LIST_ORDER") or "DESC"
+    return order.strip().upper() == "DESC"
+
+
+def _order_in(template: Template) -> str | None:
+    return (template.get_vector("OPENNEBULA") or {}).get("API_LIST_ORDER")
 
 
 # -- deletion ----------------------------------------------------------------------------------------------

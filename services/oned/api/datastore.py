@@ -6,17 +6,22 @@ from services.common.template import Template
 from services.oned.api import common
 from services.oned.api.call import Call
 from services.oned.api.cluster import chosen
+from services.oned.api.pool import PoolDocument
 from services.oned.api.registry import Check, method
+from services.oned.auth import encrypted
 from services.oned.auth.rights import Right
 from services.oned.errors import ActionError, RequestError
+from services.oned.lifecycle import datastore_monitor
 from services.oned.model import datastore_drivers
 from services.oned.model.cluster import Cluster
 from services.oned.model.datastore import Datastore, DatastoreState, DatastoreType
+from services.oned.model.image import Image
+from services.oned.store import jobs
 
 
 @method("one.datastore.allocate", "template:s cluster_id:i")
 def allocate(call: Call, text: str, cluster_id: int) -> int:
-    """Create a datastore in a cluster (-1: the default one)."""
+    """Create a datastore in a cluster (-1: the default one); its driver is asked for its size at once."""
     template = Template.parse(text)
     cluster = chosen(call, cluster_id)
     call.authorize_create(Datastore)
@@ -28,22 +33,24 @@ def allocate(call: Call, text: str, cluster_id: int) -> int:
     store.permissions.bits[3] = 1  # members of the group may always use a new datastore
     store.template = template
     datastore_drivers.settle_new(store, call.conf)
+    encrypted.encrypt(call.conf, Datastore.KIND, store.template)
     store.clusters = [cluster.oid]
     store.base_path = call.conf.datastore_location
     store.insert(call.tx)
     cluster.add_datastore(call.tx, store.oid)
     cluster.save(call.tx)
+    datastore_monitor.soon(call.tx, store.oid)
     return store.oid
 
 
 @method("one.datastore.delete", "datastore_id:i", Check(Datastore, Right.ADMIN, "datastore_id"))
 def delete(call: Call, datastore_id: int) -> int:
-    """Delete an empty datastore."""
+    """Delete an empty datastore, also one that a fresh zone has."""
     store = call.load(Datastore, datastore_id)
-    common.refuse_system_object(store, "Datastores")
     if store.images:
         raise ActionError(f"Cannot delete datastore. Datastore {datastore_id} is not empty.", datastore_id)
     store.delete(call.tx)
+    jobs.cancel(call.tx, Datastore.KIND, datastore_id)
     for cluster_id in store.clusters:
         cluster = Cluster.find(call.tx, cluster_id)
         if cluster is not None:
@@ -61,11 +68,11 @@ def delete(call: Call, datastore_id: int) -> int:
 )
 def info(call: Call, datastore_id: int, decrypt: bool) -> str:
     """The datastore's document."""
-    return call.body(Datastore, datastore_id)
+    return common.info(call, Datastore, datastore_id, decrypt)
 
 
 @method("one.datastorepool.info", "", writes=False)
-def pool_info(call: Call) -> str:
+def pool_info(call: Call) -> PoolDocument:
     """The datastores that the caller may use."""
     return common.pool_info(call, Datastore)
 
@@ -87,10 +94,18 @@ def update(call: Call, datastore_id: int, text: str, update_type: int) -> int:
     )
 
 
-@method("one.datastore.rename", "datastore_id:i name:s", Check(Datastore, Right.MANAGE, "datastore_id"))
+@method("one.datastore.rename", "datastore_id:i name:s")
 def rename(call: Call, datastore_id: int, name: str) -> int:
-    """Rename a datastore."""
-    return common.rename(call, Datastore, datastore_id, name)
+    """Rename a datastore; its images repeat the name."""
+
+    def tell_images(store: Datastore) -> None:
+        for image_id in store.images:
+            image = Image.find(call.tx, image_id)
+            if image is not None:
+                image.datastore = store.name
+                image.save(call.tx)
+
+    return common.rename(call, Datastore, datastore_id, name, tell_images, right=Right.MANAGE)
 
 
 @method("one.datastore.chmod", common.CHMOD_PARAMS.format(id="datastore_id"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from services.oned.api import common
 from services.oned.api.call import Call
+from services.oned.api.pool import PoolDocument
 from services.oned.api.registry import Check, method
 from services.oned.auth.rights import Right
-from services.oned.errors import ActionError, RequestError
+from services.oned.errors import ActionError, NotFoundError, RequestError
 from services.oned.model import acl, vdc
 from services.oned.model.group import Group
 from services.oned.model.user import User
@@ -53,16 +54,10 @@ def info(call: Call, gid: int, decrypt: bool) -> str:
 
 
 @method("one.grouppool.info", "", writes=False)
-def pool_info(call: Call) -> str:
+def pool_info(call: Call) -> PoolDocument:
     """The groups that the caller may use, each with its quotas, and the default quotas."""
-    listed = common.pool_info(call, Group, column=quotas.pool_column(call.tx, Group.KIND))
-    return f"{listed.removesuffix('</GROUP_POOL>')}{quotas.defaults(call.tx, Group.KIND)}</GROUP_POOL>"
-
-
-@method("one.groupquota.info", "", writes=False)
-def default_quotas(call: Call) -> str:
-    """The quotas of groups that have none of their own."""
-    return quotas.defaults(call.tx, Group.KIND)
+    defaults = quotas.defaults(call.tx, Group.KIND)
+    return common.pool_info(call, Group, column=quotas.pool_column(call.tx, Group.KIND), tail=defaults)
 
 
 @method("one.group.update", "group_id:i template:s update_type:i=0", Check(Group, Right.MANAGE, "group_id"))
@@ -97,7 +92,11 @@ def del_admin(call: Call, gid: int, uid: int) -> int:
 
 def _group_to_edit(call: Call, gid: int, uid: int) -> Group:
     # Rows are read, and so locked, in the order that every call keeps: users, then groups.
-    call.body(User, uid)
+    try:
+        call.body(User, uid)
+    except NotFoundError:
+        call.body(Group, gid)  # of two that are not there, the group is named
+        raise
     call.authorize(Group, Right.ADMIN, gid)
     call.authorize(User, Right.ADMIN, uid)
     return call.load(Group, gid)

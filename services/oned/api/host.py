@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from services.oned.api import common
 from services.oned.api.call import Call
 from services.oned.api.cluster import chosen
+from services.oned.api.pool import PoolDocument
 from services.oned.api.registry import Check, method
-from services.oned.auth import access
 from services.oned.auth.rights import Right
 from services.oned.errors import ActionError, RequestError
 from services.oned.model.base import check_name
@@ -19,7 +17,6 @@ from services.oned.monitor.host import zero_sample
 from services.oned.store import jobs, monitoring
 
 _ENABLE, _DISABLE, _OFFLINE = 0, 1, 2
-_ALL_SAMPLES, _LATEST_SAMPLE = -1, 0
 
 
 def _monitor_soon(call: Call, host: Host) -> None:
@@ -70,7 +67,7 @@ def delete(call: Call, host_id: int) -> int:
 @method("one.host.info", "host_id:i decrypt:b=0", Check(Host, Right.USE, "host_id"), writes=False)
 def info(call: Call, host_id: int, decrypt: bool) -> str:
     """The host's document with its newest monitoring sample."""
-    body = call.body(Host, host_id)
+    body = common.info(call, Host, host_id, decrypt)
     sample = monitoring.latest_host_sample(call.tx, host_id)
     if sample is None:
         return body
@@ -78,27 +75,12 @@ def info(call: Call, host_id: int, decrypt: bool) -> str:
 
 
 @method("one.hostpool.info", "", writes=False)
-def pool_info(call: Call) -> str:
+def pool_info(call: Call) -> PoolDocument:
     """The hosts that the caller may use."""
     return common.pool_info(call, Host)
 
 
-@method("one.host.monitoring", "host_id:i", Check(Host, Right.USE, "host_id"), writes=False)
-def host_monitoring(call: Call, host_id: int) -> str:
-    """Every monitoring sample of a host, oldest first."""
-    return f"<MONITORING_DATA>{''.join(monitoring.host_samples(call.tx, host_id))}</MONITORING_DATA>"
-
-
-@method("one.hostpool.monitoring", "seconds:i=-1", writes=False)
-def pool_monitoring(call: Call, seconds: int) -> str:
-    """The monitoring samples of all hosts: every one (-1), the newest (0) or those of the last seconds."""
-    visible = access.visible(call.tx, call.caller, Host, common.ALL_VISIBLE)
-    after_s = None if seconds == _ALL_SAMPLES else int(time.time()) - seconds
-    samples = monitoring.pool_samples(call.tx, visible, after_s, latest_only=seconds == _LATEST_SAMPLE)
-    return f"<MONITORING_DATA>{''.join(samples)}</MONITORING_DATA>"
-
-
-@method("one.host.rename", "host_id:i name:s", Check(Host, Right.ADMIN, "host_id"))
+@method("one.host.rename", "host_id:i name:s")
 def rename(call: Call, host_id: int, name: str) -> int:
     """Rename a host, which is also the address of its machine; the records of its VMs follow."""
 
@@ -107,10 +89,10 @@ def rename(call: Call, host_id: int, name: str) -> int:
             vm = VM.find(call.tx, vm_id)
             if vm is not None and vm.history is not None and vm.history.hid == host_id:
                 vm.history.hostname = host.name
-                vm.history.store(call.tx, "")
+                vm.history.store(call.tx)
                 vm.save(call.tx)
 
-    return common.rename(call, Host, host_id, name, tell_vms)
+    return common.rename(call, Host, host_id, name, tell_vms, right=Right.ADMIN)
 
 
 @method("one.host.update", "host_id:i template:s update_type:i=0", Check(Host, Right.ADMIN, "host_id"))

@@ -45,7 +45,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One row. ``writes``: run in a transaction and recorded as an API event; reads are neither."""
+    """One row. ``writes``: run in a transaction and recorded as an API event; reads are neither.
+
+    ``later``: what of it this version does not do; calls for that are refused and say so.
+    ``extension``: release 6.0 has no such method.
+    """
 
     name: str
     params: tuple[Param, ...]
@@ -54,6 +58,8 @@ class Method:
     writes: bool = True
     admin_group_only: bool = False
     doc: str = ""
+    later: str = ""
+    extension: bool = False
 
 
 METHODS: dict[str, Method] = {}
@@ -65,6 +71,8 @@ def method(
     *checks: Check,
     writes: bool = True,
     admin_group_only: bool = False,
+    later: str = "",
+    extension: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a handler.
 
@@ -78,7 +86,7 @@ def method(
         if name in METHODS:
             raise ValueError(f"method {name} is registered twice")
         doc = (handler.__doc__ or "").strip()
-        METHODS[name] = Method(name, parsed, handler, checks, writes, admin_group_only, doc)
+        METHODS[name] = Method(name, parsed, handler, checks, writes, admin_group_only, doc, later, extension)
         return handler
 
     return register

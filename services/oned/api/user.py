@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
+import time
+
 from services.oned.api import common
 from services.oned.api.call import Call
+from services.oned.api.pool import PoolDocument
 from services.oned.api.registry import Check, method
-from services.oned.auth import password
+from services.oned.auth import accounts, outside, password
 from services.oned.auth.rights import Right
-from services.oned.errors import ActionError, ApiError, RequestError
+from services.oned.errors import ActionError, ApiError, NotFoundError, RequestError
 from services.oned.model import acl
-from services.oned.model.base import check_name
-from services.oned.model.group import ONEADMIN_ID as ONEADMIN_GROUP
 from services.oned.model.group import USERS_ID, Group
-from services.oned.model.user import CORE, ONEADMIN_ID, User
-from services.oned.store import pools, quotas
+from services.oned.model.user import CORE, ONEADMIN_ID, TOKENS_MAX, LoginToken, User
+from services.oned.store import Tx, pools, quotas
 
 
-@method("one.user.allocate", "name:s password:s driver:s= groups:A=", Check(User, Right.CREATE))
+@method("one.user.allocate", "name:s password:s driver:s= groups:A=")
 def allocate(call: Call, name: str, secret: str, driver: str, gids: list[int]) -> int:
     """Create a user; the first group is the primary one, none means the caller's (oneadmins: users)."""
     caller = call.caller
     for gid in sorted(set(gids)):
         call.body(Group, gid)
+    call.authorize_create(User)
+    for gid in sorted(set(gids)):
         # Who may create users may do so in the own group; other groups must be the caller's to manage.
         if gid != caller.gid:
             call.authorize(Group, Right.MANAGE, gid)
     if not gids:
-        gids = [USERS_ID if caller.gid == ONEADMIN_GROUP else caller.gid]
-    _refuse_bad_password(secret)
-    check_name(name, spaces=False)
-    taken = pools.find(call.tx, User.TABLE, name)
-    if taken is not None:
-        raise RequestError(f"NAME is already taken by USER {taken}.")
-    user = User(-1, name, gid=gids[0])
-    user.auth_driver = driver or CORE
-    user.password = _stored(user, secret)
-    user.template.set("TOKEN_PASSWORD", password.generate())
-    groups = [call.load(Group, gid) for gid in sorted(set(gids))]
-    for group in groups:
-        user.join(group.oid)
-        if group.oid == user.gid:
-            user.gname = group.name
-    uid = user.insert(call.tx)
-    for group in groups:
-        group.add_user(uid)
-        group.save(call.tx)
-    return uid
+        gids = [USERS_ID if caller.is_in_oneadmin_group else caller.gid]
+    accounts.check_new(call.tx, name, secret)
+    return accounts.create(call.tx, name, _stored(driver or CORE, secret), driver, gids).oid
 
 
 @method("one.user.delete", "user_id:i", Check(User, Right.ADMIN, "user_id"))
@@ -67,20 +53,14 @@ def info(call: Call, uid: int, decrypt: bool) -> str:
     uid = call.caller.uid if uid == -1 else uid
     call.authorize(User, Right.USE, uid)
     own, defaults = quotas.own_and_defaults(call.tx, User.KIND, uid)
-    return f"{call.body(User, uid).removesuffix('</USER>')}{own}{defaults}</USER>"
+    return f"{common.info(call, User, uid, decrypt).removesuffix('</USER>')}{own}{defaults}</USER>"
 
 
 @method("one.userpool.info", "", writes=False)
-def pool_info(call: Call) -> str:
+def pool_info(call: Call) -> PoolDocument:
     """The users that the caller may use, each with its quotas, and the default quotas."""
-    listed = common.pool_info(call, User, column=quotas.pool_column(call.tx, User.KIND))
-    return f"{listed.removesuffix('</USER_POOL>')}{quotas.defaults(call.tx, User.KIND)}</USER_POOL>"
-
-
-@method("one.userquota.info", "", writes=False)
-def default_quotas(call: Call) -> str:
-    """The quotas of users that have none of their own."""
-    return quotas.defaults(call.tx, User.KIND)
+    defaults = quotas.defaults(call.tx, User.KIND)
+    return common.pool_info(call, User, column=quotas.pool_column(call.tx, User.KIND), tail=defaults)
 
 
 @method("one.user.update", "user_id:i template:s update_type:i=0", Check(User, Right.MANAGE, "user_id"))
@@ -94,7 +74,8 @@ def update(call: Call, uid: int, text: str, update_type: int) -> int:
 def passwd(call: Call, uid: int, secret: str) -> int:
     """Set a user's password; login tokens end."""
     user = call.load(User, uid)
-    if not call.caller.is_admin and not _driver_allows(call, user.auth_driver, "PASSWORD_CHANGE"):
+    may_change = accounts.driver_allows(call.conf, user.auth_driver, "PASSWORD_CHANGE")
+    if not may_change and not call.caller.is_admin:
         raise ActionError(f"Password for driver {user.auth_driver} cannot be changed.", uid)
     _change_password(user, secret)
     user.save(call.tx)
@@ -114,38 +95,84 @@ def chauth(call: Call, uid: int, driver: str, secret: str) -> int:
 
 @method("one.user.enable", "user_id:i enable:b", Check(User, Right.ADMIN, "user_id"))
 def enable(call: Call, uid: int, enabled: bool) -> int:
-    """Enable or disable a user; a disabled one is refused at its next call."""
+    """Enable or disable a user; a disabled one is refused at its next call, and its login tokens end."""
     user = call.load(User, uid)
     if uid == ONEADMIN_ID:
         raise ActionError("Cannot enable/disable oneadmin user", uid)
-    if user.enabled != enabled:
+    if user.enabled != enabled or (user.tokens and not enabled):
         user.enabled = enabled
+        user.tokens = user.tokens if enabled else []
         user.save(call.tx)
     return uid
-
-
-def _refuse_bad_password(secret: str) -> None:
-    problem = password.problem(secret)
-    if problem:
-        raise RequestError(f"{problem}.")
 
 
 def _change_password(user: User, secret: str) -> None:
     problem = password.problem(secret)
     if problem:
         raise ActionError(problem, user.oid)
-    user.set_password(_stored(user, secret))
+    user.set_password(_stored(user.auth_driver, secret))
 
 
-def _stored(user: User, secret: str) -> str:
-    """The form in which the user's driver keeps a password."""
-    return password.digest(secret) if user.auth_driver == CORE else secret
+def _stored(driver: str, secret: str) -> str:
+    """The form in which a driver keeps a password; core's slow one is made outside of the transaction."""
+    if driver != CORE:
+        return secret
+    return outside.value(("hash", password.fingerprint(secret)), lambda _: password.hashed(secret))
 
 
-def _driver_allows(call: Call, driver: str, setting: str) -> bool:
-    """A YES/NO setting of a driver's AUTH_MAD_CONF; NO when the driver has none."""
-    conf = call.conf.driver("AUTH_MAD_CONF", driver) or {}
-    return conf.get(setting, "NO").strip().upper() == "YES"
+# -- login tokens ------------------------------------------------------------------------------------------
+@method("one.user.login", "name:s token:s valid_period:i egid:i=-1")
+def login(call: Call, name: str, token: str, valid_s: int, egid: int) -> str:
+    """Make a login token of a user, for some seconds (-1: for ever), for one group or all (-1).
+
+    An empty text makes a random one. With 0 seconds the token is deleted, or every token when none is named.
+    Answers the token.
+    """
+    uid = pools.find(call.tx, User.TABLE, name)
+    if uid is None:
+        raise NotFoundError("Error getting user Pool.")
+    call.authorize(User, Right.MANAGE, uid)
+    user = call.load(User, uid)
+    longest_s = accounts.max_token_time_s(call.conf, user.auth_driver)
+    if longest_s == accounts.NO_TOKENS:
+        if user.tokens:  # they end although the call fails, so this is a change of its own
+            outside.value(("tokens", uid), lambda store: store.run(lambda tx: _end_tokens(tx, uid)))
+        raise ActionError(f"Login tokens are disabled for driver {user.auth_driver}", uid)
+    if longest_s > 0 and (valid_s > longest_s or valid_s == -1):
+        valid_s = longest_s
+    if valid_s == 0:
+        if not token:
+            user.tokens = []
+        elif not user.drop_token(token):
+            raise ApiError(f"Could not find that token of user {uid}.", uid)
+    elif valid_s > 0 or valid_s == -1:
+        token = _add_token(call, user, token, valid_s, egid)
+    else:
+        raise ApiError(f"Wrong valid period for token: {valid_s}, expected -1, 0 or seconds.", uid)
+    user.save(call.tx)
+    return token
+
+
+def _add_token(call: Call, user: User, token: str, valid_s: int, egid: int) -> str:
+    caller = call.caller
+    is_member = egid in user.groups and egid in caller.groups
+    if egid != -1 and not caller.is_admin and not is_member:
+        raise ApiError(f"EGID {egid} is not in the group list of user {user.oid}.", user.oid)
+    # As OpenNebula: whoever has other groups than the user, oneadmin too, must name a group.
+    if egid == -1 and set(user.groups) != caller.groups:
+        raise ApiError("Cannot create a full token with a specific group token", user.oid)
+    now = int(time.time())
+    made = LoginToken(token or password.generate(), -1 if valid_s == -1 else now + valid_s, egid)
+    if not user.add_token(made, now):
+        raise ApiError(f"Max number of tokens limit ({TOKENS_MAX}) reached.", user.oid)
+    return made.token
+
+
+def _end_tokens(tx: Tx, uid: int) -> None:
+    user = User.find(tx, uid)
+    if user is not None:
+        user.tokens = []
+        user.save(tx)
 
 
 # -- groups ------------------------------------------------------------------------------------------------
@@ -216,7 +243,7 @@ def _member_and_group(call: Call, uid: int, gid: int) -> tuple[User, Group]:
 
 
 def _refuse_managed_groups(call: Call, user: User) -> None:
-    if _driver_allows(call, user.auth_driver, "DRIVER_MANAGED_GROUPS"):
+    if accounts.driver_allows(call.conf, user.auth_driver, "DRIVER_MANAGED_GROUPS"):
         raise ActionError(f"Groups cannot be manually managed for auth driver {user.auth_driver}", user.oid)
 
 

@@ -1,4 +1,4 @@
-"""The HTTP face: XML-RPC at /RPC2 and /, readiness at /ready, the event stream at /events."""
+"""The HTTP face: XML-RPC at /RPC2 and /, JSON at /api/v1, readiness at /ready, the events at /events."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from urllib.parse import parse_qs
 
 from services.common.wake import Wake
 from services.oned.api.dispatch import Dispatcher
+from services.oned.api.execute import Executor
+from services.oned.api.http.front import PREFIX, Front
+from services.oned.api.stream import Streamed
 from services.oned.auth import session
 from services.oned.config import OnedConf
 from services.oned.errors import AuthenticationError, OneError
@@ -33,7 +36,9 @@ class Application:
     def __init__(self, store: Store, conf: OnedConf) -> None:
         self._store = store
         self._conf = conf
-        self._dispatcher = Dispatcher(store, conf)
+        executor = Executor(store, conf)
+        self._dispatcher = Dispatcher(executor)
+        self._front = Front(executor)
         self._changed = threading.Condition()
         self._watchers = threading.BoundedSemaphore(min(_WATCHERS_MAX, max(1, conf.api_threads // 2)))
         threading.Thread(target=self._listen, name="wake", daemon=True).start()
@@ -42,7 +47,9 @@ class Application:
         path = environ.get("PATH_INFO", "/")
         verb = environ.get("REQUEST_METHOD", "GET")
         if verb == "POST" and path in ("/RPC2", "/", ""):
-            return _reply(start_response, "200 OK", "text/xml; charset=utf-8", self._rpc(environ))
+            return self._rpc(environ, start_response)
+        if path == PREFIX or path.startswith(f"{PREFIX}/"):
+            return self._front.answer(environ, start_response)
         if verb in ("GET", "HEAD") and path == "/ready":
             return self._ready(start_response)
         if verb == "GET" and path == "/events":
@@ -51,19 +58,29 @@ class Application:
             return _reply(
                 start_response, "405 Method Not Allowed", "text/plain", f"{verb} is not for {path}\n".encode()
             )
-        return _reply(start_response, "404 Not Found", "text/plain", b"XML-RPC is served at /RPC2\n")
+        where = f"XML-RPC is served at /RPC2, JSON at {PREFIX}/\n"
+        return _reply(start_response, "404 Not Found", "text/plain", where.encode())
 
-    def _rpc(self, environ: dict[str, Any]) -> bytes:
+    def _rpc(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        answer = self._answer(environ)
+        head = [("Content-Type", "text/xml; charset=utf-8")]
+        length = answer.length if isinstance(answer, Streamed) else sum(map(len, answer))
+        if length is not None:
+            head.append(("Content-Length", str(length)))
+        start_response("200 OK", head)
+        return answer
+
+    def _answer(self, environ: dict[str, Any]) -> Iterable[bytes]:
         limit = self._conf.message_size_bytes
         length = environ.get("CONTENT_LENGTH") or ""
         announced = int(length) if length.isdigit() else -1
         if announced > limit:
             _drain(environ, announced)
-            return self._dispatcher.too_large(announced)
+            return [self._dispatcher.too_large(announced)]
         body = environ["wsgi.input"].read(announced if announced >= 0 else limit + 1)
         if len(body) > limit:
-            return self._dispatcher.too_large(len(body))
-        return self._dispatcher.answer(body)
+            return [self._dispatcher.too_large(len(body))]
+        return self._dispatcher.reply(body)
 
     def _ready(self, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -85,7 +102,7 @@ class Application:
 
     def _events(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         try:
-            caller = self._store.read_value(lambda tx: session.authenticate(tx, _basic(environ), self._conf))
+            caller = session.caller(self._store, _basic(environ), self._conf)
         except AuthenticationError as error:
             head = [("WWW-Authenticate", 'Basic realm="events"')]
             return _reply(

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from services.common import xmldoc
+from services.common.log import DDEBUG
 from services.oned.auth import acl
 from services.oned.auth.acl import Reach, Target
 from services.oned.auth.rights import Right
@@ -30,6 +31,7 @@ _HEAD = re.compile(
     r"<\w+><ID>\d+</ID><UID>(-?\d+)</UID><GID>(-?\d+)</GID><UNAME>[^<]*</UNAME><GNAME>[^<]*</GNAME>"
     r"<NAME>[^<]*</NAME><PERMISSIONS>" + "".join(f"<{bit}>([01])</{bit}>" for bit in _BITS) + "</PERMISSIONS>"
 )
+_PARENT_NETWORK = re.compile(r"<PARENT_NETWORK_ID(?:/>|>(\d+)<)")
 _USER_GID = re.compile(r"<USER><ID>\d+</ID><GID>(-?\d+)</GID>")
 # Documents of these kinds name no owner: oneadmin owns the objects, with use and manage.
 _OWNERLESS = frozenset({"CLUSTER", "HOST", "ZONE", "VDC", "HOOK", "ACL"})
@@ -48,18 +50,36 @@ class _Owned:
     bits: tuple[int, ...]
 
 
-def require(tx: Tx, caller: Caller, model: type[PoolObject], right: Right, oid: int, body: str) -> None:
-    """Raise AuthorizationError unless the caller has the right on the object with that document."""
-    if tx.writable and "<LOCK>" in body and 0 < _lock_level(body) <= right:
+def require(
+    tx: Tx,
+    caller: Caller,
+    model: type[PoolObject],
+    right: Right,
+    oid: int,
+    body: str,
+    *,
+    lockable: bool = True,
+) -> None:
+    """Raise AuthorizationError unless the caller has the right on the object with that document.
+
+    lockable: a lock on the object stands against the right; never in a read.
+    """
+    if lockable and tx.writable and "<LOCK>" in body and 0 < _lock_level(body) <= right:
         denied = f"{model.KIND} is locked." if caller.is_admin else _denial(model, right)
         raise AuthorizationError(f"User [{caller.uid}] : {denied} [{oid}].", oid)
     if caller.is_admin:
+        if _log.isEnabledFor(DDEBUG):
+            who = "oneadmin" if caller.is_oneadmin else "a member of the oneadmin group"
+            _log.log(DDEBUG, "User %d may %s %s %d: is %s.", caller.uid, right.name, model.KIND, oid, who)
         return
     owned = _owned(model, oid, body)
-    if _bits_allow(caller, owned.uid, owned.gid, owned.bits, right):
-        _log.debug("User %d may %s %s %d: permission bits.", caller.uid, right.name, model.KIND, oid)
+    bit = _allowing_bit(caller, owned, right)
+    if bit:
+        _log.debug("User %d may %s %s %d: permission bit %s.", caller.uid, right.name, model.KIND, oid, bit)
         return
-    target = Target(kinds(model.KIND), oid, owned.gid, lambda: _clusters(model, body))
+    target = Target(
+        kinds(model.KIND), oid, owned.gid, lambda: _clusters(model, body), _is_reservation(model, body)
+    )
     if not _rule_allows(tx, caller, model, target, right):
         raise AuthorizationError(f"User [{caller.uid}] : {_denial(model, right)} [{oid}].", oid)
 
@@ -73,7 +93,8 @@ def require_kind(tx: Tx, caller: Caller, model: type[PoolObject], right: Right) 
     """Raise AuthorizationError unless the caller has the right on a kind as such, without an object."""
     if caller.is_admin:
         return
-    target = Target(kinds(model.KIND), -1, caller.gid)
+    # What is created will be of the caller's group; a kind as such is of none.
+    target = Target(kinds(model.KIND), -1, caller.gid if right is Right.CREATE else -1)
     if not _rule_allows(tx, caller, model, target, right):
         raise AuthorizationError(f"User [{caller.uid}] : {_denial(model, right)}.")
 
@@ -98,13 +119,14 @@ def _rules(tx: Tx, caller: Caller) -> list[Rule]:
 
 
 # -- what a document says ----------------------------------------------------------------------------------
-def _bits_allow(caller: Caller, uid: int, gid: int, bits: tuple[int, ...], right: Right) -> bool:
+def _allowing_bit(caller: Caller, owned: _Owned, right: Right) -> str:
+    """The name of the bit that allows it (``GROUP_U``), or an empty text."""
     column = right.bit_length() - 1
-    return bool(
-        (bits[column] and uid == caller.uid)
-        or (bits[3 + column] and gid in caller.groups)
-        or bits[6 + column]
-    )
+    applies = (owned.uid == caller.uid, owned.gid in caller.groups, True)
+    for who, holds in enumerate(applies):
+        if holds and owned.bits[3 * who + column]:
+            return _BITS[3 * who + column]
+    return ""
 
 
 def _owned(model: type[PoolObject], oid: int, body: str) -> _Owned:
@@ -133,6 +155,12 @@ def _clusters(model: type[PoolObject], body: str) -> list[int]:
     if model.KIND in _CLUSTER_TABLES:
         return [int(child.text or -1) for child in element.findall("CLUSTERS/ID")]
     return [number(element, "CLUSTER_ID", -1)]
+
+
+def _is_reservation(model: type[PoolObject], body: str) -> bool:
+    """Whether it is a network of addresses of another one: rules about all networks do not mean those."""
+    found = _PARENT_NETWORK.search(body) if model.KIND == "NET" else None
+    return found is not None and found[1] is not None
 
 
 # -- lists -------------------------------------------------------------------------------------------------
@@ -171,9 +199,17 @@ def _usable(tx: Tx, caller: Caller, model: type[PoolObject]) -> str:
     """The condition for what bits and rules open to the caller besides the own; empty when all is open."""
     if caller.is_admin:
         return ""
-    opened = acl.reach(_rules(tx, caller), kinds(model.KIND), Right.USE, caller.zone_id)
-    if opened.all:
-        return ""
+    rules = _rules(tx, caller)
+    opened = acl.reach(rules, kinds(model.KIND), Right.USE, caller.zone_id)
+    if model.KIND == "NET":
+        owned = acl.reach(rules, kinds(model.KIND), Right.USE, caller.zone_id, is_narrow=True)
+        networks = "" if opened.all else f" AND ({_usable_by(caller, model, opened)})"
+        return f"(pid = -1{networks}) OR {_usable_by(caller, model, owned)}"
+    return "" if opened.all else _usable_by(caller, model, opened)
+
+
+def _usable_by(caller: Caller, model: type[PoolObject], opened: Reach) -> str:
+    """The condition for what bits and these rules open."""
     groups = _among("gid", sorted(caller.groups))
     return " OR ".join(["other_u = 1", f"({groups} AND group_u = 1)", *_opened(model, opened)])
 

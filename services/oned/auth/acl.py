@@ -21,6 +21,7 @@ class Target:
     oid: int
     gid: int
     clusters: Callable[[], list[int]] = list  # called only when a rule names a cluster
+    is_narrow: bool = False  # rules about all objects of the kind, or a cluster's, do not hold
 
 
 @dataclass(slots=True)
@@ -56,6 +57,8 @@ def allowing(rules: Iterable[Rule], caller: Caller, target: Target, right: int) 
 
 def _covers(resource: int, target: Target) -> bool:
     selector, oid = resource & SELECTORS, resource & ID_BITS
+    if selector in (ALL, CLUSTER) and target.is_narrow:
+        return False
     if selector == ALL:
         return True
     if selector == INDIVIDUAL:
@@ -65,14 +68,19 @@ def _covers(resource: int, target: Target) -> bool:
     return selector == CLUSTER and oid in target.clusters()
 
 
-def reach(rules: Iterable[Rule], bit: int, right: int, zone_id: int) -> Reach:
-    """What rules open: the search the other way round, for lists. The rules are the caller's own."""
+def reach(rules: Iterable[Rule], bit: int, right: int, zone_id: int, *, is_narrow: bool = False) -> Reach:
+    """What rules open: the search the other way round, for lists. The rules are the caller's own.
+
+    is_narrow: without rules about all objects of the kind, or a cluster's.
+    """
     found = Reach()
     by_selector = {INDIVIDUAL: found.oids, GROUP: found.gids, CLUSTER: found.cids}
     for rule in rules:
         if not _holds(rule, bit, right, zone_id):
             continue
         selector = rule.resource & SELECTORS
+        if is_narrow and selector in (ALL, CLUSTER):
+            continue
         if selector == ALL:
             return Reach(all=True)
         if selector in by_selector:

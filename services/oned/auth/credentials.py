@@ -39,10 +39,10 @@ def first_users(folder: Path) -> tuple[FirstUser, FirstUser]:
     problem = password.problem(secret)
     if problem:
         raise CredentialsError(f"{file}: {problem}.")
-    # The cipher driver takes the digest as its key: it is stored in the same form as core passwords are.
+    # The cipher driver takes this digest as its key, and clients make it from the password.
     key = password.digest(_service_password(folder))
     return (
-        FirstUser(name, CORE, password.digest(secret), password.generate()),
+        FirstUser(name, CORE, password.hashed(secret), password.generate()),
         FirstUser(_SERVERADMIN, "server_cipher", key, password.generate()),
     )
 
@@ -51,10 +51,10 @@ def _service_password(folder: Path) -> str:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The first file decides: whoever creates it sets the password for all.
-        _create(folder / SERVICE_FILES[0], f"{_SERVERADMIN}:{password.generate()}\n")
+        create_file(folder / SERVICE_FILES[0], f"{_SERVERADMIN}:{password.generate()}\n")
         name, secret = _read(folder / SERVICE_FILES[0])
         for other in SERVICE_FILES[1:]:
-            _create(folder / other, f"{name}:{secret}\n")
+            create_file(folder / other, f"{name}:{secret}\n")
     except OSError as error:
         raise CredentialsError(
             f"{folder}: the services' credentials cannot be written: {error.strerror}"
@@ -83,8 +83,8 @@ def _read(file: Path) -> tuple[str, str]:
     return name, secret
 
 
-def _create(file: Path, text: str) -> None:
-    """Write a file in one step, unless it exists; durable when this returns."""
+def create_file(file: Path, text: str) -> None:
+    """Write a file of mode 0600 in one step, unless it exists; durable when this returns. Raises OSError."""
     draft = file.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:

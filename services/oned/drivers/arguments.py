@@ -1,6 +1,6 @@
 """The ARGUMENTS line of a driver section of oned.conf, with the meaning that OpenNebula's drivers give it.
 
-Source: options of one_vmm_exec, one_vmm_sh, one_tm, one_datastore of release 6.0.
+Source: options of one_vmm_exec, one_vmm_sh, one_tm, one_datastore, one_market of release 6.0.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ _WITH_VALUE = {
     "--delegate": "list",
     "--tm-types": "list",
     "--ds-types": "list",
+    "-m": "list",
+    "--market-types": "list",
+    "--proxy": "proxy",
     "-s": "shell",
     "--shell": "shell",
     "--system-ds-types": "shell",
@@ -32,13 +35,19 @@ _FLAGS = {"-p": "parallel", "--parallel": "parallel"}
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The options that matter here. ``local`` maps actions to the script that runs on the front-end."""
+    """The options that matter here. ``local`` maps actions to the script that runs on the front-end.
+
+    types: the drivers that may be used (-d, -m); system_types: those for system datastores (-s of
+    one_datastore). Empty means any.
+    """
 
     threads: int = 15
     timeout_s: int | None = None
     is_parallel: bool = False
     local: dict[str, str] = field(default_factory=dict)
     folder: str = ""
+    types: tuple[str, ...] = ()
+    system_types: tuple[str, ...] = ()
 
 
 def parse(text: str, where: str) -> Arguments:
@@ -71,6 +80,8 @@ def parse(text: str, where: str) -> Arguments:
         is_parallel="parallel" in values,
         local=_scripts(values.get("local", "")),
         folder=values.get("folder", ""),
+        types=_names(values.get("list", "")),
+        system_types=_names(values.get("shell", "")),
     )
 
 
@@ -81,6 +92,10 @@ def _number(values: dict[str, str], name: str, where: str) -> int | None:
     if not text.isdigit() or not 1 <= int(text) <= 10**6:
         raise ConfigError(f"{where}/ARGUMENTS: {name} must be a positive whole number, found {text[:40]!r}")
     return int(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _scripts(text: str) -> dict[str, str]:

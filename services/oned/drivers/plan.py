@@ -6,38 +6,44 @@ transaction that claims the job.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from services.common.config import ConfigError
-from services.oned.drivers import tm_plan, vmm_plan
+from services.oned.drivers import ds_plan, market_plan, tm_plan, vmm_hotplug, vmm_migrate, vmm_plan
 from services.oned.drivers.step import PlanError, Step
 from services.oned.drivers.table import POLLED_IM_DRIVERS, Drivers, UnknownDriver
-from services.oned.drivers.vm_context import VmContext
+from services.oned.drivers.vm_context import Reader, VmContext
 from services.oned.model.vm import VM
 from services.oned.store import Tx, pools
 from services.oned.store.jobs import Job
 
-_VM_BUILDERS: dict[str, Callable[[VmContext], list[Step]]] = {
-    "tm.PROLOG": tm_plan.prolog,
-    "tm.PROLOG_RESUME": tm_plan.prolog_resume,
-    "tm.EPILOG": tm_plan.epilog,
-    "tm.EPILOG_STOP": tm_plan.epilog_stop,
-    "tm.EPILOG_DELETE": tm_plan.epilog_delete,
-    "vmm.DEPLOY": vmm_plan.deploy,
-    "vmm.SHUTDOWN": vmm_plan.shutdown,
-    "vmm.CANCEL": vmm_plan.cancel,
-    "vmm.REBOOT": vmm_plan.reboot,
-    "vmm.RESET": vmm_plan.reset,
-    "vmm.SAVE": vmm_plan.save,
-    "vmm.RESTORE": vmm_plan.restore,
-    "vmm.CLEANUP": vmm_plan.cleanup,
+_VM_BUILDERS = {
+    **tm_plan.BUILDERS,
+    **vmm_plan.BUILDERS,
+    **vmm_hotplug.BUILDERS,
+    **vmm_migrate.BUILDERS,
 }
+# Transfer drivers that are the product's own, whatever the list of oned.conf says.
+_ALWAYS_THERE = ("dummy", "transit")
 
 
 def steps(tx: Tx, job: Job, drivers: Drivers) -> list[Step]:
     """The driver actions of a job, in order; none when there is nothing to do. Raises PlanError."""
     if job.operation == "im.MONITOR":
         return _monitor(job, drivers)
+    if job.operation.startswith("ds."):
+        return ds_plan.steps(tx, job, drivers)
+    if job.operation.startswith("market."):
+        return market_plan.steps(tx, job, drivers)
+    if job.operation == "secgroup.UPDATE":
+        return []  # the work is in the result: documents, and jobs of the VMs concerned
+    return _vm(tx, job, drivers)
+
+
+def operations() -> list[str]:
+    """Every operation on VMs that there is a plan for."""
+    return sorted(_VM_BUILDERS)
+
+
+def _vm(tx: Tx, job: Job, drivers: Drivers) -> list[Step]:
     builder = _VM_BUILDERS.get(job.operation)
     if builder is None:
         raise PlanError(f"there is no operation {job.operation}")
@@ -45,9 +51,23 @@ def steps(tx: Tx, job: Job, drivers: Drivers) -> list[Step]:
     if body is None:
         raise PlanError(f"vm {job.oid} does not exist")
     try:
-        return builder(VmContext.of(VM.from_xml(body), drivers, is_local=bool(job.spec.get("local"))))
+        context = VmContext.of(VM.from_xml(body), drivers, job, Reader.of(tx, job.oid))
+        if job.operation.startswith("tm.") and context.is_in_cloud:
+            return []
+        made = builder(context)
     except (UnknownDriver, ConfigError) as error:
         raise PlanError(f"vm {job.oid}: {error}") from None
+    if job.operation.startswith("tm."):
+        _require_listed(made, drivers)
+    return made
+
+
+def _require_listed(steps: list[Step], drivers: Drivers) -> None:
+    """Raise PlanError for a transfer driver that oned.conf does not list (-d of TM_MAD)."""
+    listed = drivers.tm_options.types
+    for step in steps:
+        if listed and step.driver not in (*listed, *_ALWAYS_THERE):
+            raise PlanError(f"Transfer Driver '{step.driver}' not available")
 
 
 def _monitor(job: Job, drivers: Drivers) -> list[Step]:

@@ -154,6 +154,28 @@ class Runner:
         return process
 
 
+def run_now(command: Command) -> Outcome:
+    """The outcome of a command that a caller waits for, in a thread without an event loop.
+
+    No guard watches over it: should this process die, the command may go on until it ends by itself, so it
+    must change nothing.
+    """
+    try:
+        with _input(command.stdin) as stdin:
+            process = subprocess.Popen(
+                command.argv,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=paths.var(),
+                env=clean_environment(),
+                start_new_session=True,
+            )
+    except (OSError, ValueError) as error:
+        return Outcome(None, fault=_start_fault(command.argv[0], error))
+    return asyncio.run(_follow(process, command.timeout_s, None))
+
+
 async def _follow(process: subprocess.Popen[bytes], timeout_s: float, stop: asyncio.Event | None) -> Outcome:
     assert process.stdout is not None and process.stderr is not None
     stdout, stderr = (

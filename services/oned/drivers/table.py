@@ -1,16 +1,19 @@
 """What is known of every driver action: time limit, and what to do with it after a crash.
 
 Where a driver's actions run and how many at once comes from its section of oned.conf; the table gives the
-rest. Takeover ``rerun``: safe to run twice. ``active`` and ``gone``: ask the hypervisor first (poll); when
-the machine is already active, or already gone, the action has done its work and is not run again.
+rest. Takeover ``rerun``: safe to run twice, or made so by what its plan runs before it. ``active`` and
+``gone``: ask the hypervisor first (poll); when the machine is already active, or already gone, the action has
+done its work and is not run again. ``done``: look for the traces that the action leaves.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 
+from services.common import paths
 from services.common.config import ConfigError
 from services.common.template import is_yes
 from services.oned.config import OnedConf
@@ -24,6 +27,7 @@ class Takeover(Enum):
     RERUN = ""
     ACTIVE = "a"
     GONE = "d"
+    DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +50,76 @@ _ROWS = [
     Action("vmm", "reset", 5 * _MINUTE),
     Action("vmm", "save", 2 * _HOUR, Takeover.GONE),
     Action("vmm", "restore", 2 * _HOUR, Takeover.ACTIVE),
+    Action("vmm", "migrate", 12 * _HOUR, Takeover.ACTIVE),  # the disks too, where they are not shared
     Action("vmm", "poll", 1 * _MINUTE),
+    Action("vmm", "attach_disk", 15 * _MINUTE),
+    Action("vmm", "detach_disk", 15 * _MINUTE),
+    Action("vmm", "resize_disk", 15 * _MINUTE),
+    Action("vmm", "attach_nic", 5 * _MINUTE),
+    Action("vmm", "detach_nic", 5 * _MINUTE),
+    Action("vmm", "snapshot_create", 2 * _HOUR),
+    Action("vmm", "snapshot_revert", 2 * _HOUR),
+    Action("vmm", "snapshot_delete", 2 * _HOUR),
+    Action("vmm", "prereconfigure", 5 * _MINUTE),
+    Action("vmm", "reconfigure", 5 * _MINUTE),
+    Action("vmm", "resize", 5 * _MINUTE),
     Action("vnm", "pre", 2 * _MINUTE),
     Action("vnm", "post", 2 * _MINUTE),
     Action("vnm", "clean", 2 * _MINUTE),
+    Action("vnm", "update_sg", 2 * _MINUTE),
     Action("tm", "clone", 12 * _HOUR),
     Action("tm", "ln", 12 * _HOUR),  # with the ssh driver a copy
     Action("tm", "mv", 12 * _HOUR),
     Action("tm", "mvds", 12 * _HOUR),
+    Action("tm", "cpds", 12 * _HOUR),
     Action("tm", "delete", 30 * _MINUTE),
     Action("tm", "context", 30 * _MINUTE),
     Action("tm", "mkimage", 2 * _HOUR),
+    Action("tm", "mkswap", 2 * _HOUR),
+    Action("tm", "resize", 2 * _HOUR),
+    Action("tm", "snap_create", 12 * _HOUR, Takeover.DONE),
+    Action("tm", "snap_create_live", 12 * _HOUR, Takeover.DONE),
+    Action("tm", "snap_delete", 2 * _HOUR, Takeover.DONE),
+    Action("tm", "snap_revert", 12 * _HOUR),
+    Action("tm", "premigrate", 12 * _HOUR, Takeover.ACTIVE),
+    Action("tm", "postmigrate", 12 * _HOUR),
+    Action("tm", "failmigrate", 2 * _HOUR),
+    Action("tm", "hold", 10 * _MINUTE),  # these look at a folder, and never read what is in its files
+    Action("tm", "secure", 10 * _MINUTE),
+    Action("tm", "check", 10 * _MINUTE),
+    Action("tm", "verify", 10 * _MINUTE),
+    Action("tm", "stay", 10 * _MINUTE),
+    Action("tm", "putback", 10 * _MINUTE),
+    Action("tm", "release", 10 * _MINUTE),
+    Action("tm", "finish", 10 * _MINUTE),
+    Action("tm", "snapped", 2 * _MINUTE),
+    Action("tm", "unsnapped", 2 * _MINUTE),
+    Action("tm", "monitor", 3 * _MINUTE),
     Action("im", "monitor", 90),
+    Action("datastore", "stat", 1 * _MINUTE),  # a caller waits for it
+    Action("datastore", "cp", 12 * _HOUR),
+    Action("datastore", "mkfs", 2 * _HOUR),
+    Action("datastore", "clone", 12 * _HOUR),
+    Action("datastore", "rm", 30 * _MINUTE),
+    Action("datastore", "monitor", 3 * _MINUTE),
+    Action("datastore", "snap_delete", 2 * _HOUR),
+    Action("datastore", "snap_revert", 2 * _HOUR),
+    Action("datastore", "snap_flatten", 12 * _HOUR),
+    Action("datastore", "export", 12 * _HOUR),
+    Action("market", "import", 12 * _HOUR),
+    Action("market", "delete", 30 * _MINUTE),
+    Action("market", "monitor", 10 * _MINUTE),  # public ones list thousands of appliances
 ]
 ACTIONS: dict[tuple[str, str], Action] = {(row.subsystem, row.name): row for row in _ROWS}
 
 # Host drivers whose capacity the engine asks for itself; the others report through monitord.
 POLLED_IM_DRIVERS = frozenset({"dummy"})
 _IM_LIMIT = 15
+_DELEGATED = ("migrate",)
+# As vmm_execrc comes with OpenNebula.
+_LIVE_SNAPSHOTS = "kvm-qcow2 kvm-ceph kvm-ssh"
+_LOCAL_NETWORK = "elastic-post elastic-clean"
+_SETTING = re.compile(r"""^\s*(?:export\s+)?([A-Z_]+)=(?:"([^"]*)"|'([^']*)'|([^#\s]*))""", re.MULTILINE)
 
 
 class UnknownDriver(ValueError):
@@ -88,6 +144,19 @@ class VmmDriver:
     options: Arguments = field(default_factory=Arguments)
     simulates: frozenset[str] = frozenset()
 
+    def delegates(self, action: str) -> bool:
+        """Whether the node acts in our name on other nodes for it (-d, by default migrate)."""
+        return action in (self.options.types or _DELEGATED)
+
+
+def _exec_settings() -> dict[str, str]:
+    """The variables of vmm_execrc; none when there is no such file."""
+    try:
+        text = (paths.etc() / "vmm_exec/vmm_execrc").read_text()
+    except OSError:
+        return {}
+    return {name: "".join(values) for name, *values in _SETTING.findall(text)}
+
 
 class Drivers:
     """The driver sections of an oned.conf, read when first used. Raises ConfigError for broken ones."""
@@ -97,7 +166,16 @@ class Drivers:
         self.vmm = lru_cache(maxsize=64)(self._vmm)
         tm = conf.settings.get_vector("TM_MAD") or {}
         self.tm_options = parse(tm.get("ARGUMENTS", ""), "TM_MAD")
+        ds = conf.settings.get_vector("DATASTORE_MAD") or {}
+        self.ds_options = parse(ds.get("ARGUMENTS", ""), "DATASTORE_MAD")
+        market = conf.settings.get_vector("MARKET_MAD") or {}
+        self.market_options = parse(market.get("ARGUMENTS", ""), "MARKET_MAD")
         self.remote_folder = conf.settings.get("SCRIPTS_REMOTE_DIR") or "/var/tmp/one"
+        settings = _exec_settings()
+        # Hypervisor and transfer driver of disks that can be snapshotted while a machine runs (kvm-qcow2).
+        self.live_disk_snapshots = frozenset(settings.get("LIVE_DISK_SNAPSHOTS", _LIVE_SNAPSHOTS).split())
+        # Actions of network drivers that run on the front-end (elastic-post).
+        self.local_network_actions = frozenset(settings.get("VNMAD_LOCAL_ACTIONS", _LOCAL_NETWORK).split())
 
     def _vmm(self, name: str) -> VmmDriver:
         section = self.conf.driver("VM_MAD", name)
@@ -132,8 +210,9 @@ class Drivers:
 
     def lane_limit(self, lane: Lane) -> int:
         """How many jobs of a driver may run at once: its -t option."""
-        if lane.subsystem == "tm":
-            return self.tm_options.threads
+        shared = {"tm": self.tm_options, "ds": self.ds_options, "market": self.market_options}
+        if lane.subsystem in shared:
+            return shared[lane.subsystem].threads
         if lane.subsystem != "vmm":
             return _IM_LIMIT
         try:

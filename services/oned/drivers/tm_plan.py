@@ -1,134 +1,133 @@
-"""Steps of the operations that move disks: before a VM runs, after it, and when it is stopped.
+"""Steps of the operations that move disks: before a VM runs, after it, and when it changes its place.
 
-Source: transfer scripts and argument order of release 6.0. Disk N lies in the VM's folder as disk.N; a
-folder of a system datastore has the same path on the front-end and on every node.
+Source: transfer scripts of release 6.0.0.3. Disk N lies in the VM's folder as disk.N; a folder of a system
+datastore has the same path on the front-end and on every node. VMs in a public cloud have no disks of ours.
 """
 
 from __future__ import annotations
 
-from services.common.template import Vector, is_yes
-from services.oned.drivers.step import File, Step
-from services.oned.drivers.vm_context import VmContext
-from services.oned.drivers.vmm_data import context_sh
+from collections.abc import Callable
+from dataclasses import replace
 
-_VOLATILE = {"FS", "SWAP"}
+from services.common.template import Vector
+from services.oned.drivers import tm_disk, tm_move
+from services.oned.drivers.step import Step
+from services.oned.drivers.vm_context import Place, VmContext
 
-
-def _tm(
-    context: VmContext, action: str, driver: str, *args: str, variant: str = "", files: tuple[File, ...] = ()
-) -> Step:
-    return Step(
-        "tm",
-        driver,
-        action,
-        args,
-        context.drivers.timeout_s("tm", action, context.drivers.tm_options),
-        variant=variant,
-        files=files,
-    )
-
-
-def _is_volatile(disk: Vector) -> bool:
-    return not disk.get("SOURCE") and disk.get("TYPE", "").upper() in _VOLATILE
-
-
-def _is_persistent(disk: Vector) -> bool:
-    return is_yes(disk.get("PERSISTENT", "NO")) or disk.get("CLONE", "YES").upper() == "NO"
-
-
-def _source(context: VmContext, disk: Vector) -> str:
-    return f"{context.frontend}:{disk.get('SOURCE', '')}"
-
-
-def _disk_step(context: VmContext, action: str, disk: Vector, *args: str) -> Step:
-    """A step on one disk: the arguments, then VM_ID DS_ID."""
-    system = disk.get("TM_MAD_SYSTEM", "")
-    variant = f"{action}.{system}" if system else ""
-    ds_id = str(context.record.ds_id)
-    if not _is_volatile(disk):
-        ds_id = disk.get("DATASTORE_ID", ds_id)
-    return _tm(context, action, context.tm(disk), *args, context.vm_id, ds_id, variant=variant)
-
-
-def _disk_at(context: VmContext, place: str, disk: Vector) -> str:
-    return f"{place}:{context.folder}/disk.{disk.get('DISK_ID', '0')}"
-
-
-def _folder_step(context: VmContext, action: str, *places: str) -> Step:
-    """A step on the whole folder of the VM."""
-    where = [f"{place}:{context.folder}" for place in places]
-    return _tm(context, action, context.tm(), *where, context.vm_id, str(context.record.ds_id))
+Builder = Callable[[VmContext], list[Step]]
+_FILES = ("KERNEL", "INITRD")
 
 
 def prolog(context: VmContext) -> list[Step]:
-    """PROLOG: every disk is cloned, linked or made on the node, then the context disk; none, no steps."""
-    steps = [_prolog_disk(context, disk) for disk in context.disks()]
-    variables = context.vm.template.get_vector("CONTEXT")
-    if variables:
-        file = File(context.front_end_folder / "context.sh", context_sh(variables))
-        number = variables.get("DISK_ID") or str(len(context.disks()))
-        target = f"{context.host}:{context.folder}/disk.{number}"
-        steps.append(
-            _tm(
-                context,
-                "context",
-                context.tm(),
-                str(file.path),
-                target,
-                context.vm_id,
-                str(context.record.ds_id),
-                files=(file,),
-            )
-        )
+    """PROLOG: every disk is cloned, linked or made on the node, then kernel and RAM disk.
+
+    Raises PlanError.
+    """
+    steps = [step for disk in context.disks() for step in tm_disk.make(context, disk)]
+    machine = context.vm.template.get_vector("OS") or {}
+    for name in _FILES:
+        steps += _file(context, machine, name)
     return steps
 
 
-def _prolog_disk(context: VmContext, disk: Vector) -> Step:
-    target = _disk_at(context, context.host, disk)
-    if _is_volatile(disk):
-        is_swap = disk.get("TYPE", "").upper() == "SWAP"
-        disk_format = "swap" if is_swap else disk.get("FORMAT") or "raw"
-        return _disk_step(context, "mkimage", disk, disk.get("SIZE", "0"), disk_format, target)
-    action = "ln" if _is_persistent(disk) else "clone"
-    return _disk_step(context, action, disk, _source(context, disk), target)
+def _file(context: VmContext, machine: Vector, name: str) -> list[Step]:
+    """The file of an image that the machine starts from."""
+    wanted = [machine.get(f"{name}_DS{part}", "") for part in ("", "_SOURCE", "_DSID", "_TM")]
+    if not all(wanted):
+        return []
+    _, source, ds_id, driver = wanted
+    driver = "dummy" if context.simulates_disks else driver
+    ends = (f"{context.frontend}:{source}", f"{context.here.at}/{name.lower()}")
+    return [tm_disk.tm(context, "clone", driver, *ends, context.vm_id, ds_id)]
 
 
-def epilog(context: VmContext) -> list[Step]:
-    """EPILOG: persistent disks go back to their datastore, the others and the folder are deleted."""
-    return _end(context, keep=True)
-
-
-def epilog_delete(context: VmContext) -> list[Step]:
-    """EPILOG_DELETE: everything of the VM is deleted, persistent images keep what they were."""
-    return _end(context, keep=False)
-
-
-def _end(context: VmContext, *, keep: bool) -> list[Step]:
-    steps = []
-    for disk in context.disks():
-        at = _disk_at(context, context.place, disk)
-        if _is_volatile(disk):
-            continue  # part of the folder
-        if keep and _is_persistent(disk):
-            steps.append(_disk_step(context, "mvds", disk, at, _source(context, disk)))
-        else:
-            steps.append(_disk_step(context, "delete", disk, at))
-    return [*steps, _folder_step(context, "delete", context.place)]
-
-
-def epilog_stop(context: VmContext) -> list[Step]:
-    """EPILOG_STOP: disks and folder come to the front-end."""
-    return _move(context, context.host, context.frontend)
+def prolog_migrate(context: VmContext) -> list[Step]:
+    """PROLOG_MIGRATE: disks and folder go from the old place to the new one. Raises PlanError."""
+    return tm_move.move(context, context.left, context.here, f"{context.record.seq}.move")
 
 
 def prolog_resume(context: VmContext) -> list[Step]:
-    """PROLOG_RESUME: disks and folder go to the node."""
-    return _move(context, context.frontend, context.host)
+    """PROLOG_RESUME: disks and folder go from the front-end to the node. Raises PlanError."""
+    origin = context.on_front_end(context.left)
+    return tm_move.move(context, origin, context.here, f"{context.record.seq}.resume")
 
 
-def _move(context: VmContext, origin: str, target: str) -> list[Step]:
-    disks = [
-        _disk_step(context, "mv", disk, _disk_at(context, origin, disk), _disk_at(context, target, disk))
-        for disk in context.disks()
-    ]
-    return [*disks, _folder_step(context, "mv", origin, target)]
+def prolog_attach(context: VmContext) -> list[Step]:
+    """PROLOG_ATTACH: the disk that is attached is cloned, linked or made. Raises PlanError."""
+    return tm_disk.make(context, context.marked_disk("ATTACH"))
+
+
+def epilog(context: VmContext) -> list[Step]:
+    """EPILOG: saved disks become their images, the others and the folder are deleted. Raises PlanError."""
+    place = context.disks_at
+    folder = [tm_disk.on_folder(context, place, "delete", place)]
+    return tm_move.save(context, place, context.disks(), f"{context.record.seq}.end", folder)
+
+
+def epilog_stop(context: VmContext) -> list[Step]:
+    """EPILOG_STOP: disks and folder come to the front-end, which may not see a shared datastore."""
+    target = context.on_front_end(context.here)
+    return tm_move.move(context, context.here, target, f"{context.record.seq}.stop", may_stay=True)
+
+
+def epilog_delete(context: VmContext) -> list[Step]:
+    """EPILOG_DELETE: everything of the VM goes, images keep what they were. Whatever fails, the rest goes."""
+    places = [context.disks_at]
+    if context.takes_both:
+        places.append(context.left)
+    if context.takes_front_end:
+        stays = [context.here, context.left] if context.record.seq else [context.here]
+        places += {place.folder: context.on_front_end(place) for place in stays}.values()
+    return [step for place in places for step in delete_all(context, place)]
+
+
+def delete_all(context: VmContext, place: Place) -> list[Step]:
+    """Every disk and the folder of a place; a step that fails does not keep the others from it."""
+    steps = [step for disk in context.disks() for step in tm_disk.delete(context, place, disk)]
+    steps.append(tm_disk.on_folder(context, place, "delete", place))
+    return [replace(step, ignore_failure=True) for step in (*steps, *tm_move.forget(context, place))]
+
+
+def epilog_detach(context: VmContext) -> list[Step]:
+    """EPILOG_DETACH: the disk that is detached becomes its image, or is deleted. Raises PlanError."""
+    return detached(context, context.marked_disk("ATTACH"))
+
+
+def detached(context: VmContext, disk: Vector) -> list[Step]:
+    """The end of a disk of a VM that goes on."""
+    key = f"{context.record.seq}.detach{disk.get('DISK_ID', '0')}"
+    return tm_move.save(context, context.here, [disk], key, [])
+
+
+def save_as(context: VmContext) -> list[Step]:
+    """SAVEAS: a copy of the disk under way becomes an image. Raises PlanError."""
+    return tm_disk.save_as(context, context.disks_at, context.marked_disk("HOTPLUG_SAVE_AS_ACTIVE"))
+
+
+def resize(context: VmContext) -> list[Step]:
+    """RESIZE: the disk under way gets its new size. Raises PlanError."""
+    return tm_disk.resize(context, context.disks_at, context.marked_disk("RESIZE"))
+
+
+def _snapshot(action: str) -> Builder:
+    def build(context: VmContext) -> list[Step]:
+        return tm_disk.snapshot(context, action, context.marked_disk("DISK_SNAPSHOT_ACTIVE"))
+
+    return build
+
+
+BUILDERS: dict[str, Builder] = {
+    "tm.PROLOG": prolog,
+    "tm.PROLOG_MIGRATE": prolog_migrate,
+    "tm.PROLOG_RESUME": prolog_resume,
+    "tm.PROLOG_ATTACH": prolog_attach,
+    "tm.EPILOG": epilog,
+    "tm.EPILOG_STOP": epilog_stop,
+    "tm.EPILOG_DELETE": epilog_delete,
+    "tm.EPILOG_DETACH": epilog_detach,
+    "tm.SAVEAS": save_as,
+    "tm.RESIZE": resize,
+    "tm.DISK_SNAPSHOT_CREATE": _snapshot("snap_create"),
+    "tm.DISK_SNAPSHOT_REVERT": _snapshot("snap_revert"),
+    "tm.DISK_SNAPSHOT_DELETE": _snapshot("snap_delete"),
+}

@@ -14,12 +14,15 @@ from services.oned.drivers.execute import Result
 from services.oned.drivers.step import PlanError, Step
 from services.oned.drivers.table import Drivers
 from services.oned.engine import results as ends
+from services.oned.lifecycle import site
 from services.oned.store import DatabaseError, Store, Tx, jobs, leases
 from services.oned.store.jobs import Job, Limits
 from services.oned.store.leases import LeaseLost
 
 LEASE = "engine"
 LEASE_TTL_S = 10.0
+DEADLINE_GRACE_S = 300  # for starting and ending processes, and for a busy database
+_ATTEMPTS_MAX = 20  # work that ends its engine each time must not be begun for ever
 _ROUNDS = 4  # jobs without any step are finished at once and may have successors
 _log = logging.getLogger("ENG")
 
@@ -48,6 +51,7 @@ class Cycle:
         self._store = store
         self._drivers = drivers
         self._token = token
+        site.use(drivers.conf)
         self._limits = Limits(total_limit, drivers.lane_limit, drivers.host_limit)
 
     def turn(self, results: list[Result], *, renew: bool, held: frozenset[int] | None = None) -> Turn:
@@ -99,15 +103,24 @@ class Cycle:
         ended = False
         for job in jobs.claim(tx, self._token, self._limits.total, self._limits):
             try:
-                steps = plan.steps(tx, job, self._drivers)
+                steps = self._steps(tx, job)
             except PlanError as error:
                 ended |= ends.apply(tx, self._token, Result(job, False, str(error)))
                 continue
             if steps:
+                jobs.set_deadline(tx, job.id, _longest_s(steps))
                 turn.started.append((job, steps))
             else:
                 ended |= ends.apply(tx, self._token, Result(job, True))
         return ended
+
+    def _steps(self, tx: Tx, job: Job) -> list[Step]:
+        """The plan of a job. Raises PlanError, also for one that has ended too many engines."""
+        if job.attempt > _ATTEMPTS_MAX:
+            raise PlanError(
+                f"{job.operation} was interrupted {job.attempt - 1} times, and is not begun again"
+            )
+        return plan.steps(tx, job, self._drivers)
 
     def _one_by_one(self, results: list[Result], renew: bool) -> Turn:
         turn = Turn()
@@ -135,12 +148,18 @@ class Cycle:
     def _plan_alone(self, job: Job) -> Turn:
         """Plan a claimed job; whatever goes wrong is the job's failure, so that its object is not stuck."""
         try:
-            steps = self._store.read_value(lambda tx: plan.steps(tx, job, self._drivers))
+            steps = self._store.read_value(lambda tx: self._steps(tx, job))
         except PlanError as error:
             return Turn(refused=[Result(job, False, str(error))])
         except Exception as error:  # noqa: BLE001 - see above
             _log.exception("%s cannot be planned", job)
             return Turn(refused=[Result(job, False, f"internal error: {type(error).__name__}: {error}")])
         if steps:
+            self._store.run(lambda tx: jobs.set_deadline(tx, job.id, _longest_s(steps)))
             return Turn(started=[(job, steps)])
         return Turn(refused=[Result(job, True)])
+
+
+def _longest_s(steps: list[Step]) -> int:
+    """How long a plan may take at most, with what undoes its steps."""
+    return DEADLINE_GRACE_S + sum(step.longest_s for step in steps)

@@ -6,12 +6,21 @@ from collections.abc import Callable
 
 from services.common.template import Template, TemplateError
 from services.oned.drivers.execute import Result
-from services.oned.lifecycle import fire
+from services.oned.engine import datastore_results, image_results, market_results
+from services.oned.lifecycle import fire, secgroup_update
 from services.oned.monitor.host import apply_host_report
+from services.oned.monitor.vm import apply_poll
 from services.oned.store import Tx, jobs
 
 
 def _vm(tx: Tx, result: Result) -> None:
+    if result.job.operation == secgroup_update.VM_OPERATION:
+        secgroup_update.job_finished(tx, result.job, result.ok, result.message)
+        return
+    if result.job.operation == "vmm.POLL":
+        if result.ok:
+            apply_poll(tx, result.job.oid, result.output)
+        return
     fire.job_finished(tx, result.job, result.ok, result.message, result.output)
 
 
@@ -22,10 +31,22 @@ def _host(tx: Tx, result: Result) -> None:
             values = Template.parse(result.output)
         except TemplateError as error:
             ok, message = False, f"the monitoring driver's report cannot be read: {error}"
-    apply_host_report(tx, result.job.oid, ok, values, message)
+    apply_host_report(tx, result.job.oid, ok, values, message, asked_s=result.job.created)
 
 
-_HANDLERS: dict[str, Callable[[Tx, Result], None]] = {"VM": _vm, "HOST": _host}
+def _secgroup(tx: Tx, result: Result) -> None:
+    secgroup_update.go_on(tx, result.job.oid)
+
+
+_HANDLERS: dict[str, Callable[[Tx, Result], None]] = {
+    "VM": _vm,
+    "HOST": _host,
+    "IMAGE": image_results.apply,
+    "DATASTORE": datastore_results.apply,
+    "MARKETPLACE": market_results.apply_market,
+    "MARKETPLACEAPP": market_results.apply_app,
+    secgroup_update.KIND: _secgroup,
+}
 
 
 def apply(tx: Tx, token: int, result: Result) -> bool:
@@ -34,3 +55,8 @@ def apply(tx: Tx, token: int, result: Result) -> bool:
         return False
     _HANDLERS[result.job.kind](tx, result)
     return True
+
+
+def apply_given_up(tx: Tx, result: Result) -> None:
+    """Apply a result that stands for one that never came; the job's row is settled by its deadline."""
+    _HANDLERS[result.job.kind](tx, result)

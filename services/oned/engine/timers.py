@@ -1,4 +1,4 @@
-"""Work that time brings: asking polled hosts for their capacity, forgetting old events."""
+"""Work that time brings: asking polled hosts, datastores and marketplaces, forgetting old events."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import time
 from services.oned.config import OnedConf
 from services.oned.drivers.table import POLLED_IM_DRIVERS
 from services.oned.engine.cycle import LEASE
+from services.oned.engine.deadlines import Deadlines
+from services.oned.engine.due_actions import DueActions
+from services.oned.engine.slow import Slow
+from services.oned.engine.store_timers import StoreTimers
+from services.oned.engine.stuck import Stuck
 from services.oned.model.host import Host, HostState
 from services.oned.store import Store, Tx, events, jobs, leases, pools
 
@@ -27,6 +32,11 @@ class Timers:
         self._look_at = 0.0
         self._expire_at = 0.0
         self._hosts: dict[int, float] | None = None
+        self._stores = StoreTimers(store, conf, token)
+        self._deadlines = Deadlines(store, token)
+        self._actions = DueActions(store, conf, token)
+        self._stuck = Stuck(store, conf, token)
+        self._slow = Slow(store)
 
     def run(self, now_s: float) -> int:
         """Do what is due at ``now_s``; the number of jobs added. Raises LeaseLost, DatabaseError."""
@@ -36,6 +46,11 @@ class Timers:
             due = self._due_hosts(now_s)
             if due:
                 added = self._store.run(lambda tx: self._add_monitoring(tx, due))
+        added += self._stores.run(now_s)
+        self._deadlines.run(now_s)
+        self._stuck.run(now_s)
+        self._slow.run(now_s)
+        self._actions.run(now_s)
         if now_s >= self._expire_at:
             self._expire_at = now_s + _EXPIRE_S
             self._store.run(self._expire)

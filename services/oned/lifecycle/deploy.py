@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from services.oned.config import OnedConf
-from services.oned.errors import ActionError, NotFoundError
-from services.oned.lifecycle.actions import HistoryAction
-from services.oned.lifecycle.effects import Firing, Placement
+from typing import TYPE_CHECKING
+
+from services.common.template import Template, is_yes
+from services.oned.errors import ActionError, OneError
+from services.oned.lifecycle import create_nics, placement, ports, topology
+from services.oned.lifecycle.actions import LEFT_HOST, HistoryAction
+from services.oned.lifecycle.effects import Firing
 from services.oned.lifecycle.fire import fire
-from services.oned.lifecycle.transitions import TABLE, allowed_conditions
-from services.oned.model.cluster import Cluster
+from services.oned.lifecycle.states import VmState
 from services.oned.model.datastore import Datastore
 from services.oned.model.host import Host
 from services.oned.model.vm import VM
-from services.oned.store import Tx
+from services.oned.store import Tx, pools
 
-_OFFLINE = 8
-_SYSTEM_DS = 1
+if TYPE_CHECKING:  # the API package imports this one
+    from services.oned.api.call import Call
+
+_WAITS = (VmState.PENDING, VmState.HOLD, VmState.STOPPED, VmState.UNDEPLOYED)
 # The event of a deployment depends on how the VM left its last host.
 _AFTER: dict[int, str] = {
     HistoryAction.STOP: "deploy_stopped",
@@ -24,72 +28,100 @@ _AFTER: dict[int, str] = {
 }
 
 
-def deploy(tx: Tx, conf: OnedConf, vm: VM, host_id: int, ds_id: int, enforce: bool, firing: Firing) -> None:
-    """Start the VM on a host.
+def choose_datastore(tx: Tx, vm: VM, host: Host, ds_id: int) -> Datastore | None:
+    """The system datastore of a deployment; None in a public cloud.
 
-    ds_id: a system datastore, or -1 for the one that the VM used or the cluster's first.
-    enforce: refuse when the host has not enough free capacity.
-    Raises NotFoundError for host or datastore, ActionError when state, capacity or cluster forbid it.
+    ds_id: the one asked for; -1 takes the one that holds a stopped VM's disks, else the cluster's first.
+    Raises NotFoundError, RequestError, ActionError.
     """
-    event = _event(vm)
-    if (vm.condition, event) not in TABLE:
-        raise ActionError(
-            f"Deploy action is not available for state {vm.condition}; virtual machine {vm.oid} must be in "
-            f"{' or '.join(allowed_conditions(event))}",
-            vm.oid,
-        )
-    host = Host.load(tx, host_id)
-    if host.state == _OFFLINE:
-        raise ActionError("Host is offline, cannot use it to deploy VM", vm.oid)
-    if enforce:
-        missing = host.fits(round(vm.cpu * 100), vm.memory_mb * 1024)
-        if missing:
-            raise ActionError(f"Not enough capacity in host {host.name} ({host_id}): {missing}", vm.oid)
-    datastore = _system_datastore(tx, vm, host, ds_id)
-    _require_vm_driver(conf, host)
-    firing.action = HistoryAction.DEPLOY
-    firing.placement = Placement(
-        host.oid, host.name, host.cluster_id, host.vm_mad, datastore.tm_mad, datastore.oid
-    )
-    vm.template.set("TM_MAD_SYSTEM", datastore.tm_mad)
-    fire(tx, vm, event, firing)
-
-
-def _event(vm: VM) -> str:
-    if vm.history is None:
-        return "deploy"
-    return _AFTER.get(vm.history.action, "deploy")
-
-
-def _system_datastore(tx: Tx, vm: VM, host: Host, ds_id: int) -> Datastore:
-    if ds_id < 0 and vm.history is not None and _event(vm) != "deploy":
+    if placement.is_public_cloud(host):
+        return None
+    if ds_id == -1 and vm.history is not None and vm.history.action in LEFT_HOST:
         ds_id = vm.history.ds_id
-    if ds_id < 0:
-        cluster = Cluster.find(tx, host.cluster_id)
-        candidates = sorted(cluster.datastores) if cluster else []
-        for candidate in candidates:
-            datastore = Datastore.find(tx, candidate)
-            if datastore is not None and datastore.type == _SYSTEM_DS and datastore.state == 0:
-                return datastore
-        raise ActionError(
-            f"CLUSTER [{host.cluster_id}] does not have any DATASTORE of type SYSTEM_DS.", vm.oid
-        )
-    datastore = Datastore.load(tx, ds_id)
-    if datastore.type != _SYSTEM_DS:
-        raise ActionError(
-            f"Trying to use DATASTORE [{ds_id}] to deploy the VM, but it is not SYSTEM_DS type.", vm.oid
-        )
+    if ds_id == -1:
+        return placement.default_datastore(tx, host.cluster_id, vm.oid)
+    datastore = placement.system_datastore(tx, ds_id)
     if host.cluster_id not in datastore.clusters:
         raise ActionError(
-            f"Host [{host.oid}] and DATASTORE [{ds_id}] are not in the same cluster; "
-            f"the host's is {host.cluster_id}.",
+            f"DATASTORE [{ds_id}] and HOST [{host.oid}] are not in the same CLUSTER [{host.cluster_id}].",
             vm.oid,
         )
     return datastore
 
 
-def _require_vm_driver(conf: OnedConf, host: Host) -> None:
-    if conf.driver("VM_MAD", host.vm_mad) is None:
-        raise NotFoundError(
-            f"VM_MAD {host.vm_mad!r} of host {host.oid} is not defined in oned.conf", host.oid
+def waits_for_networks(vm: VM) -> bool:
+    """Whether a deployment may choose networks: not for a VM that comes back with its interfaces."""
+    return vm.history is None or vm.history.action not in LEFT_HOST
+
+
+def deploy(
+    call: Call,
+    vm: VM,
+    host: Host,
+    datastore: Datastore | None,
+    *,
+    enforce: bool,
+    networks: Template | None,
+    firing: Firing,
+) -> None:
+    """Start the VM on a host.
+
+    enforce: refuse when the host has not enough free capacity. networks: for interfaces in automatic mode.
+    Raises ActionError when state, capacity, networks, drivers or ports forbid it.
+    """
+    if vm.state not in _WAITS:
+        raise ActionError(
+            f"Deploy action is not available for state {vm.condition}; virtual machine {vm.oid} must be in "
+            f"{', '.join(state.name for state in _WAITS)}",
+            vm.oid,
         )
+    if enforce or topology.is_pinned(vm.template):
+        placement.require_room(call.tx, vm, host.oid)
+    if networks is not None:
+        try:
+            create_nics.lease_auto(call, vm, networks)
+        except OneError as error:
+            raise ActionError(error.message, vm.oid) from None
+    _settle_drivers(call.tx, vm, host, datastore)
+    if datastore is not None:
+        placement.fill_volatile_disks(call.conf, vm, datastore)
+    ports.take(call.tx, vm, host.cluster_id)
+    firing.action = HistoryAction.DEPLOY
+    firing.placement = placement.at(host, datastore)
+    fire(call.tx, vm, _event(vm), firing)
+
+
+def _event(vm: VM) -> str:
+    if vm.template.get_bool("IMPORTED"):
+        wanted = vm.user_template.get("IMPORT_STATE") or ""
+        vm.user_template.remove("IMPORT_STATE")
+        return "import_off" if wanted == "POWEROFF" else "import"
+    return "deploy" if vm.history is None else _AFTER.get(vm.history.action, "deploy")
+
+
+def _settle_drivers(tx: Tx, vm: VM, host: Host, datastore: Datastore | None) -> None:
+    """Fit the disks to the system datastore's driver, once, and check what the hypervisor's can do."""
+    if not vm.template.get("TM_MAD_SYSTEM"):
+        tm_mad = datastore.tm_mad if datastore else ""
+        for disk in vm.disks():
+            if disk.get("TM_MAD", "").upper() != tm_mad.upper() and disk.get("DATASTORE_ID", "").isdigit():
+                _fit(tx, vm, disk, tm_mad)
+        vm.template.set("TM_MAD_SYSTEM", tm_mad)
+    traits = placement.require_driver(vm, host.vm_mad)
+    if not traits.shares_disks and any(is_yes(disk.get("SHAREABLE", "NO")) for disk in vm.disks()):
+        raise ActionError(
+            f"VM has shareable disk, but vmm driver {host.vm_mad!r} doesn't support shareable disks", vm.oid
+        )
+
+
+def _fit(tx: Tx, vm: VM, disk: dict[str, str], tm_mad: str) -> None:
+    """Let a disk go where its datastore puts it for another system datastore driver. Raises ActionError."""
+    body = pools.body(tx, Datastore.TABLE, int(disk["DATASTORE_ID"]))
+    if body is None:
+        raise ActionError(f"Datastore {disk['DATASTORE_ID']} of a disk does not exist", vm.oid)
+    mode, store = tm_mad.strip().upper(), Datastore.from_xml(body)
+    names = ("CLONE_TARGET", "LN_TARGET", "DISK_TYPE")
+    values = {name: store.template.get(f"{name}_{mode}") or "" if mode else "" for name in names}
+    if mode and not all(values.values()):
+        raise ActionError(f"Image Datastore {store.oid} does not support transfer mode: {tm_mad}", vm.oid)
+    disk.update(values, TM_MAD_SYSTEM=tm_mad)

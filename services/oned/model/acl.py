@@ -43,7 +43,8 @@ KIND_BITS: dict[str, int] = {
 # These two exist, but a rule's text never names them.
 _UNNAMED_BITS = {"ACL": 0x800_0000_0000, "HOOK": 0x80_0000_0000_0000}
 _BITS = KIND_BITS | _UNNAMED_BITS
-_KNOWN_KINDS = sum(_BITS.values())
+# As in OpenNebula, no rule can be about hooks: they are oneadmin's alone.
+_KNOWN_KINDS = sum(_BITS.values()) - _UNNAMED_BITS["HOOK"]
 _IN_CLUSTERS = ("HOST", "NET", "DATASTORE")
 _WITHOUT_GROUP = ("HOST", "GROUP", "CLUSTER", "ZONE", "VDC")
 _FEDERATED = ("USER", "GROUP", "ZONE", "ACL", "VDC")
@@ -192,6 +193,8 @@ def delete_for_object(tx: Tx, model: type[PoolObject], oid: int) -> None:
         acls.delete_on_resource(tx, GROUP | ID_BITS, GROUP | oid)
     elif model.KIND == "CLUSTER":
         acls.delete_on_resource(tx, CLUSTER | ID_BITS, CLUSTER | oid)
+    elif model.KIND == "ZONE":
+        acls.delete_of_zone(tx, INDIVIDUAL | oid)
 
 
 def administers_users(tx: Tx, uid: int) -> bool:

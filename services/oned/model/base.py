@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Self
 from services.common import xmldoc
 from services.common.template import Template
 from services.oned.errors import NotFoundError, RequestError
+from services.oned.model.quota import Usage
 from services.oned.store import Tx, pools
 
-NAME_LENGTH_MAX = 128
+NAME_LENGTH_MAX = 128  # bytes, as OpenNebula counts
 _NAME_FORBIDDEN = "&|:\\\";/'#{}$<>"
 _BITS = tuple(f"{who}_{right}" for who in ("OWNER", "GROUP", "OTHER") for right in "UMA")
 
@@ -76,8 +77,9 @@ def check_name(name: str, forbidden: str = _NAME_FORBIDDEN, *, spaces: bool = Tr
     """The name, if an object may carry it. Raises RequestError saying which character or length is wrong."""
     if not name:
         raise RequestError("Invalid NAME, it cannot be empty.")
-    if len(name) > NAME_LENGTH_MAX:
-        raise RequestError(f"Invalid NAME, max length is {NAME_LENGTH_MAX} chars, found {len(name)}.")
+    length = len(name.encode())
+    if length > NAME_LENGTH_MAX:
+        raise RequestError(f"Invalid NAME, max length is {NAME_LENGTH_MAX} bytes, found {length}.")
     for char in name:
         if char in forbidden or char in "\r\n\t" or (char == " " and not spaces):
             raise RequestError(f"Invalid NAME, char '{char}' is not allowed.")
@@ -94,6 +96,7 @@ class PoolObject:
     TABLE: ClassVar[str]
     ROOT: ClassVar[str]
     UNIQUE_PER_OWNER: ClassVar[bool] = False
+    ONE_OF_EACH: ClassVar[bool] = False  # an attribute that is given several times counts once, the last one
     FIRST_USER_ID: ClassVar[int] = 0  # lower ids are system objects, which cannot be deleted
 
     def __init__(self, oid: int, name: str, uid: int = 0, gid: int = 0) -> None:
@@ -139,6 +142,10 @@ class PoolObject:
         self.gname = element.findtext("GNAME") or ""
         self.permissions = Permissions.from_element(element.find("PERMISSIONS"))
         self.lock = Lock.from_element(element.find("LOCK"))
+
+    def quota_usage(self) -> Usage:
+        """What the object counts for in the quotas of its owner and group; for most kinds nothing."""
+        return Usage()
 
     # -- rows ----------------------------------------------------------------------------------------
     def columns(self) -> dict[str, Any]:

@@ -86,6 +86,17 @@ class Cluster(PoolObject):
         self.datastores = [oid for oid in self.datastores if oid != datastore_id]
         clusters.remove_datastore(tx, self.oid, datastore_id)
 
+    def add_vnet(self, tx: Tx, vnet_id: int) -> None:
+        """List a network, in its table too; the caller changes the network's document."""
+        if vnet_id not in self.vnets:
+            self.vnets = _with(self.vnets, vnet_id)
+            clusters.add_network(tx, self.oid, vnet_id)
+
+    def remove_vnet(self, tx: Tx, vnet_id: int) -> None:
+        """Undo add_vnet()."""
+        self.vnets = [oid for oid in self.vnets if oid != vnet_id]
+        clusters.remove_network(tx, self.oid, vnet_id)
+
 
 def reserved_of(tx: Tx, cluster_id: int) -> tuple[str, str]:
     """The reservations of a cluster as last committed, without locking it; empty when it does not exist."""

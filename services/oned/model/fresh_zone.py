@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from services.common import xmldoc
 from services.common.template import Template
 from services.oned.config import OnedConf
 from services.oned.model import acl
@@ -17,9 +16,11 @@ from services.oned.model.base import Permissions, PoolObject
 from services.oned.model.cluster import Cluster
 from services.oned.model.datastore import Datastore, DatastoreType
 from services.oned.model.group import Group
-from services.oned.model.plain import Marketplace, SecurityGroup, Zone
+from services.oned.model.marketplace import Marketplace
+from services.oned.model.secgroup import SecurityGroup
 from services.oned.model.user import User
 from services.oned.model.vdc import ALL_RESOURCES, Vdc
+from services.oned.model.zone import Zone
 from services.oned.store import Tx, bootstrap, clusters, pools, quotas
 
 _LAST_SYSTEM_ID = 99
@@ -103,7 +104,7 @@ def create(tx: Tx, conf: OnedConf, oneadmin: FirstUser, serveradmin: FirstUser) 
     _zone(tx, conf)
     _groups_and_users(tx, (oneadmin, serveradmin))
     _cluster_and_datastores(tx, conf, oneadmin.name)
-    _shared_objects(tx, oneadmin.name)
+    _shared_objects(tx, conf, oneadmin.name)
     bootstrap.insert_counter(tx, "user_pool", 1)
     for model in (Group, Cluster, Datastore, SecurityGroup, Vdc, Zone, Marketplace):
         bootstrap.insert_counter(tx, model.TABLE, _LAST_SYSTEM_ID)
@@ -119,29 +120,10 @@ def _store(tx: Tx, made: PoolObject) -> None:
     pools.insert(tx, made.TABLE, {"oid": made.oid, **made.columns()})
 
 
-def _row(tx: Tx, made: PoolObject, body: str) -> None:
-    """Store an object of a kind that has no document of its own making yet."""
-    bits = made.permissions.bits
-    pools.insert(
-        tx,
-        made.TABLE,
-        {
-            "oid": made.oid,
-            "name": made.name,
-            "body": body,
-            "uid": 0,
-            "gid": 0,
-            "owner_u": bits[0],
-            "group_u": bits[3],
-            "other_u": bits[6],
-        },
-    )
-
-
 def _zone(tx: Tx, conf: OnedConf) -> None:
-    template = Template([("ENDPOINT", f"http://localhost:{conf.port}/RPC2")])
-    body = f"<ZONE><ID>0</ID><NAME>OpenNebula</NAME>{template.to_xml()}<SERVER_POOL></SERVER_POOL></ZONE>"
-    _row(tx, Zone(0, "OpenNebula"), body)
+    zone = Zone(0, "OpenNebula")
+    zone.template = Template([("ENDPOINT", f"http://localhost:{conf.port}/RPC2")])
+    _store(tx, zone)
 
 
 def _groups_and_users(tx: Tx, first: tuple[FirstUser, ...]) -> None:
@@ -175,41 +157,21 @@ def _cluster_and_datastores(tx: Tx, conf: OnedConf, owner: str) -> None:
     clusters.add_ports(tx, 0)
 
 
-def _shared_objects(tx: Tx, owner: str) -> None:
+def _shared_objects(tx: Tx, conf: OnedConf, owner: str) -> None:
+    rules = [{"RULE_TYPE": direction, "PROTOCOL": "ALL"} for direction in ("OUTBOUND", "INBOUND")]
     secgroup = SecurityGroup(0, "default")
-    _row(tx, _owned(secgroup, owner), _secgroup_xml(secgroup))
+    secgroup.template = Template([("DESCRIPTION", _SECGROUP_TEXT), *(("RULE", rule) for rule in rules)])
+    _store(tx, _owned(secgroup, owner))
     for oid, (name, driver, text) in enumerate(_MARKETPLACES):
         market = Marketplace(oid, name)
-        _row(tx, _owned(market, owner), _marketplace_xml(market, driver, text))
+        market.market_mad, market.zone_id = driver, conf.zone_id
+        market.template = Template([("DESCRIPTION", text), ("MARKET_MAD", driver)])
+        _store(tx, _owned(market, owner))
 
 
 def _owned(made: PoolObject, owner: str) -> PoolObject:
     made.uname, made.gname, made.permissions = owner, _ONEADMIN_GROUP, _SEEN_BY_ALL
     return made
-
-
-def _owner_xml(made: PoolObject) -> str:
-    return (
-        f"<ID>{made.oid}</ID><UID>0</UID><GID>0</GID><UNAME>{xmldoc.escape(made.uname)}</UNAME>"
-        f"<GNAME>{made.gname}</GNAME><NAME>{xmldoc.escape(made.name)}</NAME>"
-    )
-
-
-def _secgroup_xml(made: PoolObject) -> str:
-    rules = [{"RULE_TYPE": direction, "PROTOCOL": "ALL"} for direction in ("OUTBOUND", "INBOUND")]
-    template = Template([("DESCRIPTION", _SECGROUP_TEXT), *(("RULE", rule) for rule in rules)])
-    vms = "".join(f"<{state}_VMS></{state}_VMS>" for state in ("UPDATED", "OUTDATED", "UPDATING", "ERROR"))
-    head = f"{_owner_xml(made)}{made.permissions.to_xml()}{vms}"
-    return f"<SECURITY_GROUP>{head}{template.to_xml()}</SECURITY_GROUP>"
-
-
-def _marketplace_xml(made: PoolObject, driver: str, text: str) -> str:
-    template = Template([("DESCRIPTION", text), ("MARKET_MAD", driver)])
-    return (
-        f"<MARKETPLACE>{_owner_xml(made)}<MARKET_MAD>{xmldoc.cdata(driver)}</MARKET_MAD>"
-        f"<ZONE_ID>{xmldoc.cdata('0')}</ZONE_ID><TOTAL_MB>0</TOTAL_MB><FREE_MB>0</FREE_MB><USED_MB>0</USED_MB>"
-        f"<MARKETPLACEAPPS></MARKETPLACEAPPS>{made.permissions.to_xml()}{template.to_xml()}</MARKETPLACE>"
-    )
 
 
 def _rules(tx: Tx, conf: OnedConf) -> None:

@@ -78,7 +78,8 @@ class Group(PoolObject):
     def add_admin(self, tx: Tx, uid: int) -> None:
         """Make a member an administrator, with the rules that gives."""
         self.admins = sorted({*self.admins, uid})
-        for rule in (*self._rules_of_admin(uid), _create_vrouters(uid)):
+        *of_members, on_group = self._rules_of_admin(uid)
+        for rule in (*of_members, _create_vrouters(uid), on_group):
             acl.add_missing(tx, rule)
 
     def remove_admin(self, tx: Tx, uid: int) -> None:

@@ -6,7 +6,7 @@ Source: HISTORY element of the VM XSD and the bodies of the history table.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.common import xmldoc
 from services.oned.model.base import number
@@ -17,7 +17,10 @@ _VM_COPY = re.compile(r"<VM><ID>.*</VM></HISTORY>\Z", re.DOTALL)
 
 @dataclass(slots=True)
 class HistoryRecord:
-    """One record; times are epoch seconds, 0 while open (p: prolog, r: running, e: epilog)."""
+    """One record; times are epoch seconds, 0 while open (p: prolog, r: running, e: epilog).
+
+    vm_xml: a copy of the VM to store with the record, None to leave the copy that is stored.
+    """
 
     oid: int
     seq: int
@@ -39,6 +42,8 @@ class HistoryRecord:
     uid: int = -1
     gid: int = -1
     request_id: int = -1
+    vm_xml: str | None = field(default=None, repr=False, compare=False)
+    _stored: str = field(default="", repr=False, compare=False)
 
     def to_xml(self, vm_xml: str = "") -> str:
         """The element; accounting wants a copy of the VM inside."""
@@ -80,11 +85,33 @@ class HistoryRecord:
             setattr(record, name, number(element, name.upper()))
         for name in ("uid", "gid", "request_id"):
             setattr(record, name, number(element, name.upper(), -1))
+        record._stored = record.to_xml()
         return record
 
-    def store(self, tx: Tx, vm_xml: str) -> None:
-        """Write the record's row."""
-        body = self.to_xml(vm_xml)
+    def follow(self, now_s: int) -> HistoryRecord:
+        """The next record, on the same host, begun now."""
+        return HistoryRecord(
+            self.oid,
+            self.seq + 1,
+            self.hostname,
+            self.hid,
+            self.cid,
+            self.vm_mad,
+            self.tm_mad,
+            self.ds_id,
+            stime=now_s,
+        )
+
+    def store(self, tx: Tx) -> None:
+        """Write the record's row; nothing when it is as it was loaded."""
+        bare = self.to_xml()
+        if bare == self._stored and self.vm_xml is None:
+            return
+        copy = self.vm_xml
+        if copy is None:
+            row = tx.one("SELECT body FROM history WHERE vid = ? AND seq = ?", self.oid, self.seq)
+            copy = vm_copy(row[0]) if row else ""
+        body = self.to_xml(copy)
         changed = tx.run(
             "UPDATE history SET body = ?, stime = ?, etime = ? WHERE vid = ? AND seq = ?",
             body,
@@ -102,6 +129,24 @@ class HistoryRecord:
                 self.stime,
                 self.etime,
             )
+        self._stored, self.vm_xml = bare, None
+
+
+def load(tx: Tx, vm_id: int, seq: int) -> HistoryRecord | None:
+    """One record of a VM, or None."""
+    row = tx.one("SELECT body FROM history WHERE vid = ? AND seq = ?", vm_id, seq)
+    return HistoryRecord.from_element(xmldoc.parse(row[0])) if row else None
+
+
+def before(tx: Tx, record: HistoryRecord) -> HistoryRecord | None:
+    """The record before one, or None."""
+    return load(tx, record.oid, record.seq - 1) if record.seq > 0 else None
+
+
+def vm_copy(body: str) -> str:
+    """The copy of the VM that a row holds; empty without one."""
+    start = body.find("<VM><ID>")
+    return body[start : -len("</HISTORY>")] if start >= 0 else ""
 
 
 def bodies(tx: Tx, vm_id: int) -> list[str]:

@@ -6,14 +6,21 @@ the oned.conf reference of release 6.0.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from services.common.template import Template
 
 
 def names(settings: Template, setting: str) -> dict[str, set[str]]:
     """The attributes that a setting of oned.conf lists: name to restricted parts, none meaning the whole."""
+    return _read(tuple(str(value) for value in settings.get_all(setting)))
+
+
+@lru_cache(maxsize=64)
+def _read(values: tuple[str, ...]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for value in settings.get_all(setting):
-        head, _, part = str(value).strip().upper().partition("/")
+    for value in values:
+        head, _, part = value.strip().upper().partition("/")
         found.setdefault(head, set()).update([part] if part else [])
     return found
 

@@ -15,6 +15,7 @@ from services.oned.store import Tx, quotas
 
 CORE = "core"  # the driver that compares passwords in the daemon itself
 ONEADMIN_ID = 0
+TOKENS_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,11 @@ class LoginToken:
 
     def is_valid(self, now: float) -> bool:
         """Whether it has not expired."""
-        return self.expires_at == -1 or self.expires_at > now
+        return self.expires_at == -1 or now < self.expires_at
+
+    def is_past(self, now: float) -> bool:
+        """Whether it may be thrown away: the second in which it expires is neither valid nor past."""
+        return self.expires_at != -1 and int(now) > self.expires_at
 
     def to_xml(self) -> str:
         return (
@@ -46,6 +51,7 @@ class User(PoolObject):
     LABEL = "user"
     TABLE = "user_pool"
     ROOT = "USER"
+    ONE_OF_EACH = True
 
     def __init__(self, oid: int, name: str, uid: int = 0, gid: int = 0) -> None:
         super().__init__(oid, name, uid, gid)
@@ -101,6 +107,24 @@ class User(PoolObject):
         """Store another password, in the driver's form; login tokens made with the old one end."""
         self.password = stored
         self.tokens = []
+
+    def add_token(self, token: LoginToken, now: float) -> bool:
+        """Add a login token after throwing expired ones away; False when the user has as many as may be.
+
+        One of the same text that is there stays as it is, as in OpenNebula.
+        """
+        self.tokens = [kept for kept in self.tokens if not kept.is_past(now)]
+        if len(self.tokens) >= TOKENS_MAX:
+            return False
+        if all(kept.token != token.token for kept in self.tokens):
+            self.tokens = sorted([*self.tokens, token], key=lambda kept: kept.token.encode())
+        return True
+
+    def drop_token(self, token: str) -> bool:
+        """Remove a login token; False when there is none of that text."""
+        before = len(self.tokens)
+        self.tokens = [kept for kept in self.tokens if kept.token != token]
+        return len(self.tokens) < before
 
     def join(self, gid: int) -> bool:
         """Add a group; False when the user is in it already. The caller changes the group's side."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from services.common import xmldoc
 from services.common.template import Template
+from services.oned.errors import RequestError
 from services.oned.model import acl
 from services.oned.model.acl import Rule
 from services.oned.model.base import PoolObject, id_list, id_list_xml, number
-from services.oned.store import Tx
+from services.oned.store import Tx, pools
 
 DEFAULT_ID = 0
 ALL_RESOURCES = -10
@@ -72,30 +73,92 @@ class Vdc(PoolObject):
         vdc.template = Template.from_element(element.find("TEMPLATE"))
         return vdc
 
+    # -- members: each method changes the document and the rules ---------------------------------------
     def add_group(self, tx: Tx, gid: int, settings: Template) -> None:
-        """Let a group use the resources, with the rights that oned.conf sets."""
-        self.groups = sorted({*self.groups, gid})
+        """Let a group use the resources, with the rights that oned.conf sets.
+
+        Raises RequestError when the group is in the VDC already.
+        """
+        if gid in self.groups:
+            raise RequestError(f"Group {gid} is already assigned to the VDC {self.oid}")
+        self.groups = sorted([*self.groups, gid])
         for rule in self._rules(gid, settings):
             acl.add_missing(tx, rule)
 
     def remove_group(self, tx: Tx, gid: int, settings: Template) -> None:
-        """Undo add_group()."""
-        self.groups = [oid for oid in self.groups if oid != gid]
-        for rule in self._rules(gid, settings):
-            acl.delete_same(tx, rule)
+        """Undo add_group(). Raises RequestError when the group is not in the VDC."""
+        if gid not in self.groups:
+            raise RequestError(f"Group {gid} is not assigned to the VDC {self.oid}")
+        self.groups.remove(gid)
+        self._end(tx, gid, self._rules(gid, settings), settings)
+
+    def add(self, tx: Tx, collection: str, member: tuple[int, int], settings: Template) -> None:
+        """Let the groups use a member, (zone id, object id), of CLUSTERS, HOSTS, DATASTORES or VNETS.
+
+        All (-10) takes the place of the zone's other members. Raises RequestError for one that is there.
+        """
+        zone, oid = member
+        if member in self.resources[collection]:
+            raise RequestError(f"{self._named(collection, member)} is already assigned to the VDC {self.oid}")
+        self.resources[collection] = sorted([*self.resources[collection], member])
+        for gid in self.groups:
+            for rule in _rules_of(gid, collection, member, settings):
+                acl.add_missing(tx, rule)
+        if oid == ALL_RESOURCES:
+            for other in list(self.resources[collection]):
+                if other[0] == zone and other != member:
+                    self.remove(tx, collection, other, settings)
+
+    def remove(self, tx: Tx, collection: str, member: tuple[int, int], settings: Template) -> None:
+        """Undo add(). Raises RequestError for a member that is not there."""
+        if member not in self.resources[collection]:
+            raise RequestError(f"{self._named(collection, member)} is not assigned to the VDC {self.oid}")
+        self.resources[collection].remove(member)
+        for gid in self.groups:
+            self._end(tx, gid, _rules_of(gid, collection, member, settings), settings)
+
+    def disband(self, tx: Tx, settings: Template) -> None:
+        """End every group's use, before the VDC is deleted."""
+        for gid in list(self.groups):
+            self.remove_group(tx, gid, settings)
+
+    @staticmethod
+    def _named(collection: str, member: tuple[int, int]) -> str:
+        return f"{_COLLECTIONS[collection][0]} {member[1]} from Zone {member[0]}"
 
     def _rules(self, gid: int, settings: Template) -> list[Rule]:
-        found = []
-        for collection, members in self.resources.items():
-            for zone, oid in members:
-                by_id = acl.CLUSTER if collection == "CLUSTERS" else acl.INDIVIDUAL
-                selector = acl.ALL if oid == ALL_RESOURCES else by_id | oid
-                for kind, setting, default in _COLLECTIONS[collection][1]:
-                    rights = _rights(settings.get(setting) or default)
-                    resource = acl.kinds(kind) | selector
-                    if rights:
-                        found.append(Rule(-1, acl.GROUP | gid, resource, rights, acl.INDIVIDUAL | zone))
-        return found
+        """What the VDC's members give to a group."""
+        return [
+            rule
+            for collection, members in self.resources.items()
+            for member in members
+            for rule in _rules_of(gid, collection, member, settings)
+        ]
+
+    def _end(self, tx: Tx, gid: int, rules: list[Rule], settings: Template) -> None:
+        """Remove rules of a group, but those that its VDCs (this one as it is now) still give it."""
+        # Release 6.0.0.3 removes them all the same, and the group loses what another VDC lets it use.
+        if not rules:
+            return
+        ids = [oid for oid in pools.ids(tx, self.TABLE) if oid != self.oid]
+        given = [vdc for vdc in (self, *(Vdc.load(tx, oid) for oid in ids)) if gid in vdc.groups]
+        kept = {rule for vdc in given for rule in vdc._rules(gid, settings)}
+        for rule in rules:
+            if rule not in kept:
+                acl.delete_same(tx, rule)
+
+
+def _rules_of(gid: int, collection: str, member: tuple[int, int], settings: Template) -> list[Rule]:
+    zone, oid = member
+    by_id = acl.CLUSTER if collection == "CLUSTERS" else acl.INDIVIDUAL
+    selector = acl.ALL if oid == ALL_RESOURCES else by_id | oid
+    found = []
+    for kind, setting, default in _COLLECTIONS[collection][1]:
+        rights = _rights(settings.get(setting) or default)
+        if rights:
+            resource = acl.kinds(kind) | selector
+            found.append(Rule(-1, acl.GROUP | gid, resource, rights, acl.INDIVIDUAL | zone))
+    return found
 
 
 def _rights(text: str) -> int:

@@ -9,10 +9,15 @@ import time
 from typing import Any
 
 from services.common import xmldoc
-from services.common.template import Template
+from services.common.template import Template, Vector
 from services.oned.lifecycle.states import LcmState, VmState, state_name
+from services.oned.model import sched_action, vm_usage
 from services.oned.model.base import Permissions, PoolObject, number
 from services.oned.model.history import HistoryRecord
+from services.oned.model.quota import Usage
+from services.oned.model.sched_action import Planned
+from services.oned.model.snapshots import Snapshots
+from services.oned.store import Tx, due
 
 _SHORT_DISK = (
     "DISK_ID",
@@ -27,16 +32,28 @@ _SHORT_DISK = (
     "LN_TARGET",
     "DISK_SNAPSHOT_TOTAL_SIZE",
 )
-_SHORT_NIC = ("IP", "MAC", "NETWORK", "NETWORK_ID", "NIC_ID", "SECURITY_GROUPS")
+# Of an interface: shown where it has a value, and shown always.
+_SHORT_NIC_SOME = (
+    "IP",
+    "EXTERNAL_IP",
+    "IP6",
+    "IP6_ULA",
+    "IP6_LINK",
+    "IP6_GLOBAL",
+    "NETWORK_MODE",
+    "SCHED_REQUIREMENTS",
+    "SCHED_RANK",
+)
+_SHORT_NIC = ("MAC", "NETWORK", "NETWORK_ID", "NIC_ID", "SECURITY_GROUPS")
 _SHORT_USER = (
     "LABELS",
     "SCHED_RANK",
-    "RANK",
     "SCHED_DS_RANK",
     "SCHED_REQUIREMENTS",
     "SCHED_DS_REQUIREMENTS",
     "USER_PRIORITY",
 )
+_SHORT_USER_VECTORS = ("PUBLIC_CLOUD", "SCHED_ACTION")
 _TOKEN_ESCAPES = str.maketrans("-.:", "___")
 
 
@@ -61,8 +78,13 @@ class VM(PoolObject):
         self.deploy_id = ""
         self.user_template = Template()
         self.history: HistoryRecord | None = None
+        # What the quotas have counted for this VM; vm_usage keeps it.
+        self.counted = vm_usage.Counted()
+        # Of each disk that has any, by the disk's id.
+        self.snapshots: dict[int, Snapshots] = {}
         self._monitoring = "<MONITORING></MONITORING>"
-        self._snapshots = ""
+        # What the queue of scheduled actions holds for this VM.
+        self._queued: list[Planned] = []
 
     # -- capacity ------------------------------------------------------------------------------------
     @property
@@ -80,10 +102,51 @@ class VM(PoolObject):
         """The one word for state and LCM state."""
         return state_name(self.state, self.lcm_state)
 
+    def quota_usage(self) -> Usage:
+        return vm_usage.of(self)
+
+    # -- devices -------------------------------------------------------------------------------------
+    def disks(self) -> list[Vector]:
+        """Its disks in the order of their ids; the vectors themselves."""
+        return sorted(self.template.vectors("DISK"), key=lambda disk: _id(disk, "DISK_ID"))
+
+    def nics(self) -> list[Vector]:
+        """Its interfaces in the order of their ids, aliases and PCI ones too; the vectors themselves."""
+        devices = [pci for pci in self.template.vectors("PCI") if pci.get("TYPE") == "NIC"]
+        cards = [*self.template.vectors("NIC"), *devices, *self.template.vectors("NIC_ALIAS")]
+        return sorted(cards, key=lambda card: _id(card, "NIC_ID"))
+
+    def find_disk(self, disk_id: int) -> Vector | None:
+        """The disk of that id, or None."""
+        return next((disk for disk in self.disks() if _id(disk, "DISK_ID") == disk_id), None)
+
+    def find_nic(self, nic_id: int) -> Vector | None:
+        """The interface of that id, or None."""
+        return next((card for card in self.nics() if _id(card, "NIC_ID") == nic_id), None)
+
+    # -- scheduled actions ---------------------------------------------------------------------------
+    def planned(self) -> list[Planned]:
+        """Its scheduled actions that are still to be run; none once it has ended."""
+        if self.state == VmState.DONE:
+            return []
+        return sched_action.planned(self.user_template, self.stime)
+
+    def queue_actions(self, tx: Tx) -> None:
+        """Let the queue of scheduled actions hold what the document says, if that has changed."""
+        planned = self.planned()
+        if planned != self._queued:
+            due.replace(tx, self.oid, planned)
+            self._queued = planned
+
+    def save(self, tx: Tx) -> None:
+        super().save(tx)
+        self.queue_actions(tx)
+
     # -- document ------------------------------------------------------------------------------------
     def to_xml(self, *, history: bool = True) -> str:
         record = self.history.to_xml() if self.history is not None and history else ""
         records = f"<HISTORY_RECORDS>{record}</HISTORY_RECORDS>" if record else "<HISTORY_RECORDS/>"
+        snapshots = "".join(self.snapshots[disk_id].to_xml() for disk_id in sorted(self.snapshots))
         return (
             f"<VM>{self._owner_xml()}{self.permissions.to_xml()}<LAST_POLL>{self.last_poll}</LAST_POLL>"
             f"<STATE>{int(self.state)}</STATE><LCM_STATE>{int(self.lcm_state)}</LCM_STATE>"
@@ -91,14 +154,14 @@ class VM(PoolObject):
             f"<PREV_LCM_STATE>{int(self.prev_lcm_state)}</PREV_LCM_STATE><RESCHED>{self.resched}</RESCHED>"
             f"<STIME>{self.stime}</STIME><ETIME>{self.etime}</ETIME>"
             f"<DEPLOY_ID>{xmldoc.escape(self.deploy_id)}</DEPLOY_ID>{self._lock_xml()}{self._monitoring}"
-            f"{self.template.to_xml()}{self.user_template.to_xml('USER_TEMPLATE')}{records}{self._snapshots}</VM>"
+            f"{self.template.to_xml()}{self.user_template.to_xml('USER_TEMPLATE')}{records}{snapshots}</VM>"
         )
 
     def to_xml_short(self) -> str:
         """The form that ``one.vmpool.info`` gives."""
         template = self.template
-        disks = "".join(_short("DISK", disk, _SHORT_DISK) for disk in template.vectors("DISK"))
-        nics = "".join(_short("NIC", nic, _SHORT_NIC) for nic in template.vectors("NIC"))
+        disks = "".join(_short("DISK", disk, _SHORT_DISK) for disk in self.disks())
+        nics = "".join(_short("NIC", nic, _SHORT_NIC, _SHORT_NIC_SOME) for nic in self.nics())
         graphics = template.get_vector("GRAPHICS")
         screen = Template([("GRAPHICS", graphics)]).to_xml("X")[3:-4] if graphics else ""
         user = "".join(
@@ -106,6 +169,8 @@ class VM(PoolObject):
             for name in _SHORT_USER
             if (text := self.user_template.get(name)) is not None
         )
+        vectors = [(name, v) for name in _SHORT_USER_VECTORS for v in self.user_template.vectors(name)]
+        user += Template([*vectors]).to_xml("X")[3:-4]
         lock = f"<LOCK><LOCKED>{self.lock.level}</LOCKED></LOCK>" if self.lock else ""
         records = (
             f"<HISTORY_RECORDS>{self.history.to_xml_short()}</HISTORY_RECORDS>"
@@ -129,6 +194,14 @@ class VM(PoolObject):
             for name, value in template:
                 parts = value.items() if isinstance(value, dict) else ((name, value),)
                 lines.extend(f"{part}={text}" for part, text in parts if text)
+        if self.history is not None:
+            place = self.history
+            lines += [
+                f"HOSTNAME={place.hostname}",
+                f"HID={place.hid}",
+                f"CID={place.cid}",
+                f"DS_ID={place.ds_id}",
+            ]
         return "\n".join(lines).translate(_TOKEN_ESCAPES)
 
     @classmethod
@@ -150,10 +223,17 @@ class VM(PoolObject):
         records = element.findall("HISTORY_RECORDS/HISTORY")
         vm.history = HistoryRecord.from_element(records[-1]) if records else None
         vm._monitoring = _kept(element, "MONITORING") or "<MONITORING></MONITORING>"
-        vm._snapshots = _kept(element, "SNAPSHOTS")
+        for part in element.findall("SNAPSHOTS"):
+            found = Snapshots.from_element(part)
+            vm.snapshots[found.disk_id] = found
+        vm.counted = vm_usage.counted(vm)
+        vm._queued = vm.planned()
         return vm
 
     def columns(self) -> dict[str, Any]:
+        # As OpenNebula: the state before is the present one in every stored document, an older one only in
+        # the copies that history records hold.
+        self.prev_state, self.prev_lcm_state = int(self.state), int(self.lcm_state)
         return {
             **super().columns(),
             "state": int(self.state),
@@ -163,9 +243,15 @@ class VM(PoolObject):
         }
 
 
-def _short(root: str, vector: dict[str, str], names: tuple[str, ...]) -> str:
-    inner = "".join(f"<{name}>{xmldoc.cdata(vector.get(name, ''))}</{name}>" for name in names)
+def _short(root: str, vector: Vector, names: tuple[str, ...], some: tuple[str, ...] = ()) -> str:
+    shown = (*(name for name in some if vector.get(name)), *names)
+    inner = "".join(f"<{name}>{xmldoc.cdata(vector.get(name, ''))}</{name}>" for name in shown)
     return f"<{root}>{inner}</{root}>"
+
+
+def _id(vector: Vector, name: str) -> int:
+    text = vector.get(name, "")
+    return int(text) if text.isdigit() else -1
 
 
 def _kept(element: xmldoc.etree._Element, name: str) -> str:

@@ -42,9 +42,4 @@ class VMTemplate(PoolObject):
     @property
     def is_vrouter(self) -> bool:
         """Whether it describes a virtual router, which one.vrouter.instantiate makes."""
-        return self.template.get_bool("VROUTER")
-
-    @property
-    def uses_images(self) -> bool:
-        """Whether a disk names an image."""
-        return any(disk.get("IMAGE_ID") or disk.get("IMAGE") for disk in self.template.vectors("DISK"))
+        return (self.template.get("VROUTER") or "").upper() == "YES"

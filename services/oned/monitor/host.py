@@ -11,6 +11,7 @@ import time
 from services.common import xmldoc
 from services.common.template import Template, TemplateValueError, Vector
 from services.oned.model.host import Host, HostState
+from services.oned.monitor.vm import Machines, apply_machines, lose_host, machines
 from services.oned.store import Tx, monitoring
 
 _log = logging.getLogger("InM")
@@ -29,16 +30,34 @@ _DISK = {
     "DS_LOCATION_USED_MB": "USED_DISK",
 }
 # Devices and NUMA nodes need book-keeping of what VMs hold, which this version lacks; the rest is ours.
-_NOT_KEPT = ("PCI", "CORE", "HUGEPAGE", "MEMORY_NODE", "OID", "ERROR", "IM_MAD", "VM_MAD")
+_NOT_KEPT = (
+    "PCI",
+    "CORE",
+    "HUGEPAGE",
+    "MEMORY_NODE",
+    "OID",
+    "ERROR",
+    "IM_MAD",
+    "VM_MAD",
+    "SYNC_STATE",
+    "MISSING_STATE",
+)
 _KEPT_STATES = (HostState.DISABLED, HostState.OFFLINE)
 
 
 def apply_host_report(
-    tx: Tx, host_id: int, ok: bool, values: Template, message: str, now_s: int | None = None
+    tx: Tx,
+    host_id: int,
+    ok: bool,
+    values: Template,
+    message: str,
+    now_s: int | None = None,
+    asked_s: int | None = None,
 ) -> None:
     """Apply what the monitoring driver of a host has said, in this transaction.
 
     ok: the driver reached the host and ``values`` are its attributes; otherwise ``message`` says what failed.
+    asked_s: epoch second at which it was asked, for what it says of machines.
     A host that is gone or offline ignores reports. A disabled host stays disabled. A report with a value that
     cannot be read counts as a failure.
     """
@@ -46,11 +65,13 @@ def apply_host_report(
     if host is None or host.state is HostState.OFFLINE:
         return
     before = host.to_xml()
+    found = machines(tx, values)
     moment = int(time.time()) if now_s is None else now_s
     if ok:
         try:
             sample = sample_xml(host_id, moment, values)
             _take(tx, host, values)
+            _list_zombies(host, found)
         except TemplateValueError as error:
             host = Host.from_xml(before)
             ok, message = False, f"the report cannot be used: {error}"
@@ -60,10 +81,14 @@ def apply_host_report(
         _fail(tx, host, message, moment)
     if host.to_xml() != before:
         host.save(tx)
+    if ok:
+        apply_machines(tx, host, found, moment if asked_s is None else asked_s)
 
 
 def _fail(tx: Tx, host: Host, message: str, moment_s: int) -> None:
     if host.state not in _KEPT_STATES:
+        if host.state is not HostState.ERROR:
+            lose_host(tx, host)
         host.state = HostState.ERROR
     reason = message.strip() or "no message from the driver"
     text = f"Error monitoring Host {host.name} ({host.oid}): {reason}"
@@ -111,6 +136,15 @@ def _list_wilds(template: Template, machines: list[Vector]) -> None:
         names = [machine.get("VM_NAME") or machine.get("DEPLOY_ID", "") for machine in machines]
         template.set("TOTAL_WILDS", str(len(machines)))
         template.set("WILDS", ", ".join(names))
+
+
+def _list_zombies(host: Host, found: Machines) -> None:
+    for name in ("ZOMBIES", "TOTAL_ZOMBIES"):
+        host.template.remove(name)
+    zombies = found.zombies(host)
+    if zombies:
+        host.template.set("TOTAL_ZOMBIES", str(len(zombies)))
+        host.template.set("ZOMBIES", ", ".join(map(str, zombies)))
 
 
 def _amount(values: Template, name: str, default: int) -> int:

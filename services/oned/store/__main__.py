@@ -10,11 +10,11 @@ from pathlib import Path
 from services.common import paths
 from services.common.config import ConfigError
 from services.oned import config
-from services.oned.auth import credentials
+from services.oned.auth import credentials, master_key
 from services.oned.config import OnedConf
 from services.oned.errors import OneError
 from services.oned.model import fresh_zone
-from services.oned.store import DatabaseError, Store, Tx, bootstrap, schema
+from services.oned.store import DatabaseError, Store, Tx, bootstrap, schema, versions
 
 _POLL_S = 0.25
 
@@ -46,10 +46,11 @@ def main(argv: list[str] | None = None) -> int:
 def init(store: Store, conf: OnedConf, auth_folder: Path) -> str:
     """Make what the database lacks; one line that says what was done.
 
-    auth_folder: holds one_auth; gets the services' credentials. May run at any time and in several processes
-    at once: a zone is made exactly once. Raises OneError.
+    auth_folder: holds one_auth; gets the services' credentials and the key for secret attributes.
+    May run at any time and in several processes at once: a zone is made exactly once. Raises OneError.
     """
     store.run(_make_tables)
+    master_key.read(auth_folder / "one_key")
     if store.read_value(bootstrap.versions) is None and _make_zone(store, conf, auth_folder):
         return f"The database has been created, with the objects of a fresh zone ({_place(conf)})."
     return f"The database is there already ({_place(conf)})."
@@ -57,8 +58,9 @@ def init(store: Store, conf: OnedConf, auth_folder: Path) -> str:
 
 def _make_tables(tx: Tx) -> None:
     if schema.exists(tx, "db_versioning"):
-        bootstrap.require_known_version(tx)
+        versions.require_known(tx)
     schema.create(tx)
+    versions.mark_own(tx, int(time.time()))
 
 
 def _make_zone(store: Store, conf: OnedConf, auth_folder: Path) -> bool:

@@ -61,6 +61,11 @@ def delete_on_resource(tx: Tx, mask: int, value: int) -> int:
     return tx.run("DELETE FROM acl WHERE (resource & ?) = ?", mask, value)
 
 
+def delete_of_zone(tx: Tx, zone: int) -> int:
+    """Remove the rules whose ZONE is that value; how many."""
+    return tx.run("DELETE FROM acl WHERE zone = ?", zone)
+
+
 def _row(row: tuple[object, ...]) -> Row:
     oid, userset, resource, rights, zone = (int(str(value)) for value in row)
     return oid, userset, resource, rights, zone

@@ -6,7 +6,7 @@ import base64
 import zlib
 
 from services.oned.store import pools
-from services.oned.store.db import DatabaseError, Tx
+from services.oned.store.db import Tx
 from services.oned.version import COMPATIBLE_RELEASE, SCHEMA_VERSION
 
 _COMMENT = f"OpenNebula {COMPATIBLE_RELEASE} (Onebox) daemon bootstrap"
@@ -25,16 +25,6 @@ def versions(tx: Tx) -> tuple[str, str] | None:
         return None
     shared, local = (str(row[0]) if row else "none" for row in found)
     return shared, local
-
-
-def require_known_version(tx: Tx) -> None:
-    """Raise DatabaseError when the tables are of another release."""
-    found = versions(tx)
-    if found is not None and found != (SCHEMA_VERSION, SCHEMA_VERSION):
-        raise DatabaseError(
-            f"the database has version {found[0]} (shared tables) and {found[1]} (local tables), "
-            f"expected {SCHEMA_VERSION} of both"
-        )
 
 
 def insert_versions(tx: Tx, now: int) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from services.oned.config import DbConf
-from services.oned.errors import OneError
+from services.oned.errors import Code, OneError
 
 _log = logging.getLogger("ONE")
 _T = TypeVar("_T")
@@ -27,14 +27,27 @@ class DatabaseError(OneError):
     """The database did not do what was asked; the message never holds data or credentials."""
 
 
+# The name of each column with its value.
+Row = list[tuple[str, Any]]
+
+
+class StatementError(OneError):
+    """The database refused a statement that came from a caller; the message is the database's."""
+
+    code = Code.ACTION
+
+
 class Connection(Protocol):
     """One connection of one thread."""
 
     dialect: str
 
     def query(self, sql: str, params: tuple[Any, ...]) -> list[tuple[Any, ...]]: ...
+    def stream(self, sql: str, params: tuple[Any, ...]) -> Iterator[list[tuple[Any, ...]]]: ...
     def execute(self, sql: str, params: tuple[Any, ...]) -> int: ...
-    def begin(self) -> None: ...
+    def given(self, sql: str) -> list[Row]: ...
+    def begin(self, one_moment: bool = False) -> None: ...
+    def begin_snapshot(self) -> None: ...
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
     def close(self) -> None: ...
@@ -54,11 +67,12 @@ class Driver(Protocol):
 class Tx:
     """One transaction, or one read; ``?`` marks parameters in both dialects."""
 
-    __slots__ = ("_connection", "_hooks", "dialect", "writable")
+    __slots__ = ("_connection", "_hooks", "_refusal_changes", "dialect", "writable")
 
     def __init__(self, connection: Connection, writable: bool) -> None:
         self._connection = connection
         self._hooks: list[Callable[[], None]] = []
+        self._refusal_changes: list[Callable[[Tx], object]] = []
         self.dialect = connection.dialect
         self.writable = writable
 
@@ -71,15 +85,37 @@ class Tx:
         """Every row."""
         return self._connection.query(sql, params)
 
+    def batches(self, sql: str, *params: Any) -> Iterator[list[tuple[Any, ...]]]:
+        """Every row, some at a time, as of when the first ones are read.
+
+        The statement runs at the first step and keeps the connection to itself until the end or ``close()``;
+        stopping early may cost the connection, which the next use replaces.
+        """
+        return self._connection.stream(sql, params)
+
     def run(self, sql: str, *params: Any) -> int:
         """Run a writing statement; the number of rows it matched."""
         if not self.writable:
             raise DatabaseError("internal: a write was attempted in a read")
         return self._connection.execute(sql, params)
 
+    def given(self, sql: str) -> list[Row]:
+        """Run statements, separated by semicolons, as an administrator wrote them; the rows of all of them.
+
+        Raises StatementError when the database refuses one.
+        """
+        return self._connection.given(sql)
+
     def for_update(self) -> str:
         """The suffix that locks the rows a SELECT reads; SQLite's writer has the whole database already."""
         return " FOR UPDATE" if self.dialect == "mysql" and self.writable else ""
+
+    def after_refusal(self, change: Callable[[Tx], object]) -> None:
+        """Make a change in a transaction of its own when this one ends in a refusal.
+
+        For what OpenNebula keeps of a failed call and clients can see: the ids of objects that it made first.
+        """
+        self._refusal_changes.append(change)
 
     def after_commit(self, hook: Callable[[], None]) -> None:
         """Call ``hook`` once the transaction is durable; never called when it is rolled back."""
@@ -136,6 +172,20 @@ class Store:
                 self.close()
             raise DatabaseError(f"the database did not answer: {_reason(error)}") from error
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Tx]:
+        """A read whose statements all see the database of one moment. Raises DatabaseError."""
+        try:
+            connection = self._connection()
+            connection.begin_snapshot()
+            try:
+                yield Tx(connection, writable=False)
+            finally:
+                connection.rollback()
+        except self._driver.errors as error:
+            self.close()
+            raise DatabaseError(f"the database did not answer: {_reason(error)}") from error
+
     def read_value(self, fn: Callable[[Tx], _T]) -> _T:
         """``fn`` on a read; asked again once on a fresh connection when the old one was lost."""
         try:
@@ -147,8 +197,10 @@ class Store:
         with self.read() as tx:
             return fn(tx)
 
-    def run(self, fn: Callable[[Tx], _T]) -> _T:
+    def run(self, fn: Callable[[Tx], _T], *, one_moment: bool = False) -> _T:
         """``fn`` in one transaction; what it returns, once that is durable.
+
+        one_moment: what ``fn`` reads without locking is of one moment, that of the first such read.
 
         Retried a bounded number of times after deadlocks and lock waits, and after a connection that was lost
         before the commit was sent. Raises DatabaseError when the database fails; anything that ``fn`` raises
@@ -159,7 +211,7 @@ class Store:
             tx: Tx | None = None
             try:
                 connection = self._connection()
-                connection.begin()
+                connection.begin(one_moment)
                 tx = Tx(connection, writable=True)
                 result = fn(tx)
                 committing = True
@@ -171,6 +223,10 @@ class Store:
                 if not retry or attempt == _ATTEMPTS:
                     raise DatabaseError(f"the database refused the change: {_reason(error)}") from error
                 time.sleep(random.uniform(0, 0.004 * 2 ** min(attempt, 6)))
+            except OneError:
+                self._undo(lost=False)
+                self._refused(tx)
+                raise
             except BaseException:
                 self._undo(lost=False)
                 raise
@@ -190,6 +246,13 @@ class Store:
             connection.rollback()
         except self._driver.errors:
             self.close()
+
+    def _refused(self, tx: Tx | None) -> None:
+        for change in tx._refusal_changes if tx is not None else ():
+            try:
+                self.run(change)
+            except DatabaseError as error:
+                _log.error("after a refusal: %s", error)
 
     def _committed(self, tx: Tx) -> None:
         for hook in tx._hooks:

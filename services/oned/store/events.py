@@ -14,7 +14,7 @@ _GAP_SETTLED_S = 2
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. ``time`` is epoch seconds, ``kind`` STATE, API or SERVICE, ``object`` VM, HOST, …"""
+    """One event. ``time`` is epoch seconds, ``kind`` STATE, API, SERVICE or RETRY, ``object`` VM, HOST, …"""
 
     id: int
     time: int
@@ -68,3 +68,11 @@ def expire(tx: Tx, before: int) -> int:
     """Remove events older than an epoch second, never the newest; how many."""
     newest = last_id(tx)
     return tx.run("DELETE FROM onebox_event WHERE time < ? AND id < ?", before, newest)
+
+
+def last_change(tx: Tx, object_kind: str, oid: int) -> int | None:
+    """When an object last came to another state, in epoch seconds; None when that is not known any more."""
+    row = tx.one(
+        "SELECT MAX(time) FROM onebox_event WHERE object = ? AND oid = ? AND kind = 'STATE'", object_kind, oid
+    )
+    return None if row is None or row[0] is None else int(row[0])

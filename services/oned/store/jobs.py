@@ -118,6 +118,17 @@ def has(tx: Tx, kind: str, oid: int, operation: str | None = None) -> bool:
     return tx.one(f"SELECT 1 FROM onebox_job WHERE kind = ? AND oid = ?{only} LIMIT 1", *params) is not None
 
 
+def operations(tx: Tx, kind: str, oid: int) -> list[str]:
+    """What an object's jobs do, oldest first; cancelled ones do nothing any more."""
+    rows = tx.all(
+        "SELECT operation FROM onebox_job WHERE kind = ? AND oid = ? AND state <> ? ORDER BY id",
+        kind,
+        oid,
+        CANCELLED,
+    )
+    return [row[0] for row in rows]
+
+
 def is_due(tx: Tx) -> bool:
     """Whether a claim could find something: a queued job whose time has come, or a cancelled one."""
     return (
@@ -234,6 +245,45 @@ def _mark(tx: Tx, token: int, ids: list[int]) -> list[Job]:
             *(job.id for job in jobs),
         )
     return jobs
+
+
+def set_deadline(tx: Tx, job_id: int, seconds: int) -> None:
+    """Give a job that is about to run so many seconds from now; after that it counts as failed."""
+    tx.run("UPDATE onebox_job SET deadline = ? WHERE id = ?", int(time.time()) + seconds, job_id)
+
+
+def overdue(tx: Tx, now: int) -> list[Job]:
+    """The running jobs past their deadline."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM onebox_job WHERE state = ? AND deadline < ? ORDER BY id", CLAIMED, now
+    )
+    return [_job(row) for row in rows]
+
+
+def give_up(tx: Tx, job: Job, now: int) -> bool:
+    """Cancel a running job that is past its deadline; False when it has ended, or is another engine's now."""
+    return bool(
+        tx.run(
+            "UPDATE onebox_job SET state = ? WHERE id = ? AND state = ? AND deadline < ?",
+            CANCELLED,
+            job.id,
+            CLAIMED,
+            now,
+        )
+    )
+
+
+def has_cancelled(tx: Tx, before: int) -> bool:
+    """Whether there are cancelled jobs whose deadline passed before an epoch second."""
+    return (
+        tx.one("SELECT 1 FROM onebox_job WHERE state = ? AND deadline < ? LIMIT 1", CANCELLED, before)
+        is not None
+    )
+
+
+def remove_cancelled(tx: Tx, before: int) -> None:
+    """Remove cancelled jobs whose deadline passed before an epoch second, whatever their processes do."""
+    tx.run("DELETE FROM onebox_job WHERE state = ? AND deadline < ?", CANCELLED, before)
 
 
 def finish(tx: Tx, job: Job, token: int) -> bool:

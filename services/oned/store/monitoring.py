@@ -1,14 +1,19 @@
-"""Monitoring samples of hosts: one row for each report, newest wins."""
+"""Monitoring samples of hosts and virtual machines: one row for each report, newest wins."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from services.oned.store.db import Tx
 from services.oned.store.pools import Where
 
-_LATEST = (
-    "last_mon_time = (SELECT MAX(newest.last_mon_time) FROM host_monitoring newest "
-    "WHERE newest.hid = host_monitoring.hid)"
-)
+# kind: (table of samples, its id, its time, pool table)
+_TABLES = {
+    "HOST": ("host_monitoring", "hid", "last_mon_time", "host_pool"),
+    "VM": ("vm_monitoring", "vmid", "last_poll", "vm_pool"),
+}
+
+_IDS_AT_ONCE = 500
 
 
 def add_host_sample(tx: Tx, host_id: int, time_s: int, body: str) -> None:
@@ -36,22 +41,24 @@ def host_samples(tx: Tx, host_id: int) -> list[str]:
     return [row[0] for row in rows]
 
 
-def pool_samples(tx: Tx, hosts: Where, after_s: int | None, latest_only: bool = False) -> list[str]:
-    """The samples of the hosts that ``hosts`` selects, by host and time.
+def samples(
+    tx: Tx, kind: str, objects: Where, *, after_s: int | None = None, latest_only: bool = False
+) -> Iterator[list[str]]:
+    """The samples of the objects of a kind (HOST, VM) that ``objects`` selects, by object and time.
 
-    after_s: only samples newer than this epoch second, None for all.
+    after_s: only samples newer than this epoch second. They come some at a time.
     """
-    where = Where()
-    if hosts.sql:
-        where.also(f"hid IN (SELECT oid FROM host_pool{hosts.text()})", *hosts.params)
+    table, key, moment, pool = _TABLES[kind]
+    where = Where(objects.sql, objects.params)
     if latest_only:
-        where.also(_LATEST)
+        newest = f"SELECT MAX(n.{moment}) FROM {table} n WHERE n.{key} = {table}.{key}"
+        where.also(f"{table}.{moment} = ({newest})")
     elif after_s is not None:
-        where.also("last_mon_time > ?", after_s)
-    rows = tx.all(
-        f"SELECT body FROM host_monitoring{where.text()} ORDER BY hid, last_mon_time", *where.params
-    )
-    return [row[0] for row in rows]
+        where.also(f"{table}.{moment} > ?", after_s)
+    query = f"SELECT {table}.body FROM {table} INNER JOIN {pool} ON {table}.{key} = {pool}.oid"
+    order = f" ORDER BY {table}.{key}, {table}.{moment}"
+    for rows in tx.batches(f"{query}{where.text()}{order}", *where.params):
+        yield [row[0] for row in rows]
 
 
 def forget_host(tx: Tx, host_id: int) -> None:
@@ -68,3 +75,17 @@ def imported_vm(tx: Tx, deploy_id: str) -> int | None:
     """The VM that a machine found on a host was imported as, or None."""
     row = tx.one("SELECT vmid FROM vm_import WHERE deploy_id = ?", deploy_id)
     return int(row[0]) if row else None
+
+
+def vm_conditions(tx: Tx, vm_ids: list[int]) -> dict[int, tuple[int, int]]:
+    """STATE and LCM_STATE of VMs by id, in the order of the ids; those that do not exist are left out."""
+    found: dict[int, tuple[int, int]] = {}
+    ordered = sorted(vm_ids)
+    for start in range(0, len(ordered), _IDS_AT_ONCE):
+        some = ordered[start : start + _IDS_AT_ONCE]
+        marks = ",".join("?" * len(some))
+        for oid, state, lcm_state in tx.all(
+            f"SELECT oid, state, lcm_state FROM vm_pool WHERE oid IN ({marks}) ORDER BY oid", *some
+        ):
+            found[int(oid)] = (int(state), int(lcm_state))
+    return found

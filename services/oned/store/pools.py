@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,13 +45,31 @@ def next_oid(tx: Tx, table: str) -> int:
     changed = tx.run("UPDATE pool_control SET last_oid = last_oid + 1 WHERE tablename = ?", table)
     if not changed:
         # The first object of a pool. Two callers may get here at once: one inserts, the other then counts on.
-        ignore = "INSERT IGNORE" if tx.dialect == "mysql" else "INSERT OR IGNORE"
-        if tx.run(f"{ignore} INTO pool_control (tablename, last_oid) VALUES (?, 0)", table):
+        if _take_first_oid(tx, table):
             return 0
         tx.run("UPDATE pool_control SET last_oid = last_oid + 1 WHERE tablename = ?", table)
     row = tx.one("SELECT last_oid FROM pool_control WHERE tablename = ?", table)
     assert row is not None
     return int(row[0])
+
+
+def _take_first_oid(tx: Tx, table: str) -> bool:
+    """Start the counter of a pool that has had no object yet."""
+    ignore = "INSERT IGNORE" if tx.dialect == "mysql" else "INSERT OR IGNORE"
+    return bool(tx.run(f"{ignore} INTO pool_control (tablename, last_oid) VALUES (?, 0)", table))
+
+
+def lose_oid_on_refusal(tx: Tx, table: str) -> None:
+    """Count the id that was just given out as used even if the call is refused, where OpenNebula does so."""
+    tx.after_refusal(lambda later: next_oid(later, table))
+
+
+def lose_first_oid_on_refusal(tx: Tx, table: str) -> None:
+    """Count id 0 as used if the call is refused and the pool has had no object yet.
+
+    OpenNebula's counter does not step back below 0: a refusal of a pool's first object takes its id along.
+    """
+    tx.after_refusal(lambda later: _take_first_oid(later, table))
 
 
 def insert(tx: Tx, table: str, columns: dict[str, Any]) -> None:
@@ -105,10 +123,29 @@ def bodies(
     offset: int = 0,
 ) -> list[str]:
     """The documents that fit, by id (newest first, as OpenNebula lists them)."""
+    rows = tx.all(_select(table, where, column, descending, limit, offset), *where.params)
+    return [row[0] for row in rows]
+
+
+def batches(
+    tx: Tx,
+    table: str,
+    where: Where,
+    *,
+    column: str = "body",
+    descending: bool = True,
+    limit: int | None = None,
+    offset: int = 0,
+) -> Iterator[list[str]]:
+    """The documents as bodies() gives them, some at a time; nothing is read before the first step."""
+    for rows in tx.batches(_select(table, where, column, descending, limit, offset), *where.params):
+        yield [row[0] for row in rows]
+
+
+def _select(table: str, where: Where, column: str, descending: bool, limit: int | None, offset: int) -> str:
     order = " ORDER BY oid DESC" if descending else " ORDER BY oid"
     page = f" LIMIT {int(limit)} OFFSET {int(offset)}" if limit is not None else ""
-    rows = tx.all(f"SELECT {column} FROM {table}{where.text()}{order}{page}", *where.params)
-    return [row[0] for row in rows]
+    return f"SELECT {column} FROM {table}{where.text()}{order}{page}"
 
 
 def ids(tx: Tx, table: str, where: Where | None = None) -> list[int]:

@@ -5,6 +5,8 @@ Source: the schema of release 6.0.0.3. Types are written once and translated to 
 
 from __future__ import annotations
 
+import re
+
 from services.oned.store.db import Tx
 
 # Every pool shares these columns; extra ones are listed beside the table.
@@ -67,8 +69,12 @@ _TABLES: dict[str, str] = {
     "operation VARCHAR(64) NOT NULL, driver VARCHAR(64) NOT NULL, host VARCHAR(255) NOT NULL, "
     "spec MEDIUMTEXT NOT NULL, state INTEGER NOT NULL, attempt INTEGER NOT NULL, token BIGINT, "
     "created INTEGER NOT NULL, not_before INTEGER NOT NULL, deadline INTEGER, timeout_s INTEGER",
+    "onebox_due": "vm_id INTEGER NOT NULL, seq INTEGER NOT NULL, due_at BIGINT NOT NULL, "
+    "not_before BIGINT NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY(vm_id, seq)",
     "onebox_event": "id {autoincrement}, time INTEGER NOT NULL, kind VARCHAR(16) NOT NULL, "
     "object VARCHAR(16) NOT NULL, oid INTEGER NOT NULL, payload MEDIUMTEXT NOT NULL",
+    "onebox_versioning": "oid INTEGER PRIMARY KEY, version INTEGER NOT NULL, timestamp INTEGER NOT NULL, "
+    "comment VARCHAR(256) NOT NULL",
     "onebox_lease": "name VARCHAR(64) PRIMARY KEY, holder VARCHAR(255) NOT NULL, token BIGINT NOT NULL, "
     "expires_at DOUBLE NOT NULL",
 }
@@ -79,9 +85,12 @@ _INDEXES = {
     "applied_idx": "logdb(applied)",
     "onebox_job_state_idx": "onebox_job(state, id)",
     "onebox_job_object_idx": "onebox_job(kind, oid)",
+    "onebox_due_time_idx": "onebox_due(not_before)",
     "onebox_event_time_idx": "onebox_event(time)",
+    "onebox_event_object_idx": "onebox_event(object, oid)",
 }
 
+_OUTSIDE_BRACKETS = re.compile(r", (?![^(]*\))")
 _LITE_TYPES = {"MEDIUMTEXT": "TEXT", "LONGTEXT": "TEXT", "BIGINT UNSIGNED": "BIGINT", "DOUBLE": "REAL"}
 
 
@@ -127,6 +136,54 @@ def exists(tx: Tx, table: str) -> bool:
     else:
         found = tx.one("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", table)
     return found is not None
+
+
+def tables(tx: Tx) -> list[str]:
+    """Every table that is there, by name."""
+    if tx.dialect == "mysql":
+        rows = tx.all(
+            "SELECT table_name FROM information_schema.tables "
+            "WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY table_name"
+        )
+    else:
+        rows = tx.all(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
+        )
+    return [str(row[0]) for row in rows]
+
+
+def columns(tx: Tx, table: str) -> list[str]:
+    """The columns of a table, in order; empty when it is not there."""
+    if tx.dialect == "mysql":
+        rows = tx.all(
+            "SELECT column_name FROM information_schema.columns "
+            "WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position",
+            table,
+        )
+    else:
+        rows = tx.all("SELECT name FROM pragma_table_info(?)", table)
+    return [str(row[0]) for row in rows]
+
+
+def problems(tx: Tx) -> list[str]:
+    """What the tables lack of this release's, or have besides; empty when they are its own."""
+    found = []
+    for table, definition in sorted(_columns().items()):
+        wanted, there = _names(definition), columns(tx, table)
+        if not there:
+            found.append(f"table {table} is missing")
+        elif sorted(there) != sorted(wanted):
+            found.append(f"table {table} has columns {', '.join(there)}, expected {', '.join(wanted)}")
+    return found
+
+
+def _names(definition: str) -> list[str]:
+    """The columns of a table as written above."""
+    return [
+        part.split()[0]
+        for part in _OUTSIDE_BRACKETS.split(definition)
+        if not part.startswith(("PRIMARY KEY", "UNIQUE"))
+    ]
 
 
 def create(tx: Tx) -> None:

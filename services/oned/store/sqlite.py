@@ -9,9 +9,13 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 from services.oned.config import DbConf
+from services.oned.store.db import Row, StatementError
+
+_BATCH_ROWS = 64
 
 
 class SqliteConnection:
@@ -30,23 +34,48 @@ class SqliteConnection:
         )
         if new:
             os.chmod(conf.path, 0o600)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-8000", "wal_autocheckpoint=4000"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-4000", "wal_autocheckpoint=4000"):
             self._db.execute(f"PRAGMA {pragma}")
         self._lock_fd = os.open(f"{conf.path}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def query(self, sql: str, params: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         return self._db.execute(sql, params).fetchall()
 
+    def stream(self, sql: str, params: tuple[Any, ...]) -> Iterator[list[tuple[Any, ...]]]:
+        cursor = self._db.execute(sql, params)
+        try:
+            while rows := cursor.fetchmany(_BATCH_ROWS):
+                yield rows
+        finally:
+            cursor.close()
+
     def execute(self, sql: str, params: tuple[Any, ...]) -> int:
         return self._db.execute(sql, params).rowcount
 
-    def begin(self) -> None:
+    def given(self, sql: str) -> list[Row]:
+        rows: list[Row] = []
+        try:
+            for statement in _statements(sql):
+                cursor = self._db.execute(statement)
+                names = [str(column[0]) for column in cursor.description or ()]
+                rows += [list(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        except sqlite3.Error as error:
+            if _is_passing(error):
+                raise
+            raise StatementError(f"The database refused the statement: {error}") from None
+        return rows
+
+    def begin(self, one_moment: bool = False) -> None:
+        # The writer has the database to itself, so what it reads is of one moment anyway.
         fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
         try:
             self._db.execute("BEGIN IMMEDIATE")
         except sqlite3.Error:
             fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
             raise
+
+    def begin_snapshot(self) -> None:
+        self._db.execute("BEGIN")
 
     def commit(self) -> None:
         self._db.execute("COMMIT")
@@ -77,9 +106,25 @@ class SqliteDriver:
         return SqliteConnection(self._conf)
 
     def is_passing(self, error: BaseException) -> bool:
-        return isinstance(error, sqlite3.OperationalError) and (
-            "locked" in str(error) or "busy" in str(error)
-        )
+        return _is_passing(error)
 
     def is_lost(self, error: BaseException) -> bool:
         return False
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """The statements of a text; a semicolon inside a string or a trigger ends none."""
+    begun = ""
+    for part in sql.split(";"):
+        begun += f"{part};"
+        if sqlite3.complete_statement(begun):
+            yield begun
+            begun = ""
+    if begun.strip(" \t\r\n;"):
+        yield begun.removesuffix(";")
+
+
+def _is_passing(error: BaseException) -> bool:
+    # The low byte of an extended code is the plain one.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

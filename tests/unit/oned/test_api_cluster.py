@@ -115,3 +115,9 @@ def test_others_see_and_change_nothing(core: Core) -> None:
         with pytest.raises(Refused) as refusal:
             core.call(method, *args, user="ann")
         assert refusal.value.code == 0x200, method
+    # What is to be added or taken out is looked for before anybody's rights are.
+    for member in ("host", "datastore", "vnet"):
+        for method in (f"cluster.add{member}", f"cluster.del{member}"):
+            with pytest.raises(Refused) as refusal:
+                core.call(method, 0, 99, user="ann")
+            assert (refusal.value.code, refusal.value.object_id) == (0x400, 99), method

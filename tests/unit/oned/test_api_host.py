@@ -160,6 +160,11 @@ def test_rename(core: Core, host: int) -> None:
     assert refusal.value.code == 0x800
     assert core.call("host.rename", 1, "n2") == 1
     assert core.call("host.rename", 1, "n3") == 1
+    core.add_user("bob")
+    assert core.call("host.rename", 1, "n3", user="bob") == 1  # the name that it has needs no right
+    with pytest.raises(Refused) as refusal:
+        core.call("host.rename", 1, "n4", user="bob")
+    assert refusal.value.code == 0x200
     assert core.rows("SELECT name FROM host_pool WHERE oid = 1") == [("n3",)]
 
 

@@ -116,7 +116,7 @@ def test_a_failure_shows_the_drivers_words_and_is_retried(cloud: Cloud) -> None:
     assert (vm.findtext("LCM_STATE"), vm.find("USER_TEMPLATE/ERROR")) == ("3", None)
     log = (paths.log() / f"{vm_id}.log").read_text()
     assert re.search(r"^\w{3} \w{3} .* \[Z0\]\[VM\]\[I\]: New LCM state is BOOT_FAILURE$", log, re.M)
-    assert "[Z0][VMM][E]: Error executing vmm.DEPLOY on node: no such bridge: br7" in log
+    assert "[Z0][VMM][E]: DEPLOY: no such bridge: br7" in log
 
 
 def test_recreate_frees_the_host_and_waits_again(cloud: Cloud) -> None:

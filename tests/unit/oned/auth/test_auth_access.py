@@ -212,3 +212,58 @@ def test_a_document_of_a_kind_without_owner_is_oneadmins(core: Core) -> None:
         )
         with pytest.raises(AuthorizationError):
             access.require(tx, Caller(9, 9, "x", "x", frozenset({9}), 0), Host, Right.USE, 0, body)
+
+
+@pytest.mark.parametrize(
+    ("position", "name", "user"), [(0, "OWNER_U", "ann"), (3, "GROUP_U", "ben"), (6, "OTHER_U", "cid")]
+)
+def test_the_allowing_bit_is_named_in_the_log(
+    people: Core, position: int, name: str, user: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    people.call("template.chmod", 0, *[int(bit == position) for bit in range(9)])
+    with caplog.at_level("DEBUG", logger="AuM"):
+        people.call("template.info", 0, user=user)
+    assert f"may USE TEMPLATE 0: permission bit {name}" in caplog.text
+
+
+def test_administrators_are_named_at_the_highest_level_only(
+    people: Core, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG", logger="AuM"):
+        people.call("template.info", 0)
+    assert "may USE" not in caplog.text
+    with caplog.at_level(5, logger="AuM"):
+        people.call("template.info", 0)
+    assert "User 0 may USE TEMPLATE 0: is oneadmin." in caplog.text
+
+
+def test_ids_below_0(people: Core) -> None:
+    # As OpenNebula: some methods ask for the right first, others look for the object first.
+    for method, args, code in (
+        ("template.update", ("A=1", 0), AUTHORIZATION),
+        ("template.lock", (1, False), AUTHORIZATION),
+        ("host.info", (), AUTHORIZATION),
+        ("template.info", (), 0x400),
+        ("template.delete", (), 0x400),
+        ("template.chown", (-1, -1), 0x400),
+    ):
+        with pytest.raises(Refused) as refused:
+            people.call(method, -5, *args, user="ann")
+        assert refused.value.code == code, method
+        with pytest.raises(Refused) as refused:
+            people.call(method, -5, *args)
+        assert refused.value.code == 0x400, method
+    addrule(people, INDIVIDUAL | 2, kinds("HOST") | ALL, Right.USE)
+    with pytest.raises(Refused) as refused:
+        people.call("host.info", -5, user="ann")
+    assert refused.value.code == 0x400
+
+
+def test_an_owner_keeps_names_apart(people: Core) -> None:
+    people.call("template.allocate", "NAME=a", user="cid")
+    for new_owner in (4, 2):  # cid has one of that name; ann owns this very one
+        with pytest.raises(Refused, match="already owns") as refused:
+            people.call("template.chown", 0, new_owner, -1)
+        assert refused.value.code == 0x2000
+    people.call("template.chown", 0, 3, -1)
+    assert people.info("template.info", 0).findtext("UNAME") == "ben"

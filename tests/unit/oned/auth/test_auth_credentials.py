@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 import threading
 from pathlib import Path
@@ -27,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_first_users_and_the_files_of_the_services(folder: Path) -> None:
     oneadmin, serveradmin = first_users(folder)
     assert (oneadmin.name, oneadmin.driver) == ("oneadmin", "core")
-    assert oneadmin.password == hashlib.sha256(SECRET.encode()).hexdigest()
+    assert password.prove(oneadmin.password, SECRET) and SECRET not in oneadmin.password
     assert (serveradmin.name, serveradmin.driver) == ("serveradmin", "server_cipher")
     texts = {(folder / name).read_text() for name in SERVICE_FILES}
     assert len(texts) == 1

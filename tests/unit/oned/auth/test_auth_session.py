@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -13,13 +12,12 @@ from services.oned.auth import session
 from services.oned.auth.session import Caller
 from services.oned.errors import AuthenticationError
 from services.oned.model.user import LoginToken, User
-from tests.support.core import Core, Refused
+from tests.support.core import Core
 
 
 def caller(core: Core, text: str) -> Caller:
-    """The user that a session proves, in a read."""
-    with core.store.read() as tx:
-        return session.authenticate(tx, text, core.zone.conf)
+    """The user that a session proves."""
+    return session.caller(core.store, text, core.zone.conf)
 
 
 def change(core: Core, uid: int, how: Callable[[User], None]) -> None:
@@ -95,11 +93,22 @@ def test_a_new_user_of_an_old_name_is_another_one(core: Core) -> None:
     assert caller(core, "ann:pw-ann").uid == new != old
 
 
-def test_other_drivers_are_refused_and_named_in_the_log(core: Core, caplog: pytest.LogCaptureFixture) -> None:
-    core.call("user.allocate", "ann", "subject", "x509", [])
+@pytest.mark.parametrize("driver", ["other", "plain", "../auth", "."])
+def test_drivers_that_are_not_enabled_refuse(
+    core: Core, driver: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    core.call("user.allocate", "ann", "subject", driver, [])
     with caplog.at_level(logging.DEBUG), pytest.raises(AuthenticationError):
         caller(core, "ann:subject")
-    assert "driver x509 is not available in this version" in caplog.text
+    assert f"driver {driver} is not available" in caplog.text
+
+
+def test_public_users_come_through_services_and_tokens_only(core: Core) -> None:
+    uid = core.call("user.allocate", "ann", "secret", "public", [])
+    with pytest.raises(AuthenticationError):
+        caller(core, "ann:secret")
+    change(core, uid, lambda user: user.tokens.append(LoginToken("aaa", -1, -1)))
+    assert caller(core, "ann:aaa").uid == uid
 
 
 def test_no_secret_reaches_the_log(core: Core, caplog: pytest.LogCaptureFixture) -> None:
@@ -153,20 +162,4 @@ def test_a_token_may_open_one_group_only(core: Core) -> None:
     core.call("user.delgroup", uid, group)
     with pytest.raises(AuthenticationError):
         caller(core, "ann:aaa")
-
-
-# -- passwords of old databases ------------------------------------------------------------------------------
-def test_sha1_is_accepted_and_replaced_at_the_next_change(core: Core) -> None:
-    uid = core.add_user("ann", 1)
-    old = hashlib.sha1(b"pw-ann").hexdigest()
-    new = hashlib.sha256(b"pw-ann").hexdigest()
-    change(core, uid, lambda user: setattr(user, "password", old))
-    assert old in core.call("user.info", uid, user="ann")
-    core.call("user.update", uid, "A=1", 1, user="ann")
-    document = core.call("user.info", uid)
-    assert new in document and old not in document and "<A>" in document
-    # A call that is refused changes nothing.
-    change(core, uid, lambda user: setattr(user, "password", old))
-    with pytest.raises(Refused):
-        core.call("user.delete", uid, user="ann")
-    assert old in core.call("user.info", uid)
+    assert "LOGIN_TOKEN" not in core.call("user.info", uid)  # it can never open anything again

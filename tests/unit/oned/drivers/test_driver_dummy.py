@@ -152,6 +152,8 @@ def test_settings_of_all_of_a_host_and_of_a_vm(dummy: Dummy) -> None:
 def test_host_report(dummy: Dummy) -> None:
     report = Template.parse(dummy("im/dummy/monitor", "dummy", "0", "h1").stdout)
     assert (report.get("TOTALCPU"), report.get("TOTALMEMORY")) == ("800", "16777216")
+    assert (report.get("HOSTNAME"), report.get("MODELNAME")) == ("h1", "Dummy(R) Core @ 3.2GHz")
+    assert (report.get("DS_LOCATION_TOTAL_MB"), report.get("DS_LOCATION_USED_MB")) == ("20480", "9720")
     (dummy.location / "var/remotes/etc/dummy/dummyrc").write_text("TOTALCPU=1600\nUSEDMEMORY=1000\n")
     report = Template.parse(dummy("im/dummy/monitor", "dummy", "0", "h1").stdout)
     assert (report.get("FREECPU"), report.get("FREEMEMORY")) == ("1600", "16776216")
@@ -168,5 +170,41 @@ def test_networks_and_datastores(dummy: Dummy) -> None:
         assert dummy(f"vnm/dummy/{call[0]}", *call[1:]).returncode == 0
     dummy.document = VM.format(FAILS.format("vnm/pre"), "")
     assert dummy("vnm/dummy/pre").returncode == 1
-    for script in ("datastore/dummy/monitor", "tm/dummy/monitor"):
-        assert dummy(script, "PA==", "1").stdout == "USED_MB=0 TOTAL_MB=1048576 FREE_MB=1048576\n"
+
+
+MESSAGE = "<DS_DRIVER_ACTION_DATA><IMAGE><TEMPLATE>{}</TEMPLATE></IMAGE></DS_DRIVER_ACTION_DATA>"
+
+
+def message(template: str = "") -> str:
+    return base64.b64encode(MESSAGE.format(template).encode()).decode()
+
+
+def test_capacities_are_opennebulas_or_as_set(dummy: Dummy) -> None:
+    stores = {
+        "datastore/dummy/monitor": (9720, 20480, 20480),
+        "tm/dummy/monitor": (1429920, 4796800, 3333260),
+    }
+    for script, (used, total, free) in stores.items():
+        assert dummy(script, message(), "1").stdout == f"USED_MB={used}\nTOTAL_MB={total}\nFREE_MB={free}\n"
+    settings = "DS_TOTAL_MB=100\nDS_USED_MB=30\nDS_SYSTEM_TOTAL_MB=50\nDS_IMAGE_MB=5\n"
+    (dummy.location / "var/remotes/etc/dummy/dummyrc").write_text(settings)
+    assert dummy("datastore/dummy/monitor", message(), "1").stdout == "USED_MB=30\nTOTAL_MB=100\nFREE_MB=70\n"
+    assert dummy("tm/dummy/monitor", message(), "1").stdout == "USED_MB=0\nTOTAL_MB=50\nFREE_MB=50\n"
+    assert dummy("datastore/dummy/stat", message(), "0").stdout == "5\n"
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [("cp", "dummy_path dummy_format\n"), ("mkfs", "dummy_path\n"), ("stat", "1024\n"), ("rm", "")],
+)
+def test_images_fail_and_wait_as_they_say(dummy: Dummy, action: str, said: str) -> None:
+    done = dummy(f"datastore/dummy/{action}", message(), "1")
+    assert (done.returncode, done.stdout) == (0, said)
+    failed = dummy(f"datastore/dummy/{action}", message(FAILS.format(f"datastore/{action}")), "1")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    started = time.monotonic()
+    assert (
+        dummy(f"datastore/dummy/{action}", message("<DUMMY><DELAY_S>0.3</DELAY_S></DUMMY>"), "1").returncode
+        == 0
+    )
+    assert time.monotonic() - started >= 0.3

@@ -12,7 +12,7 @@ import pytest
 
 from services.oned.drivers.execute import Result, execute
 from services.oned.drivers.run import Runner
-from services.oned.drivers.step import File, Probe, Slot, Step
+from services.oned.drivers.step import File, Probe, Slot, Step, When
 from services.oned.drivers.table import Takeover
 from services.oned.store.jobs import Job
 
@@ -117,6 +117,63 @@ def test_a_takeover_asks_first(
     result = run([deploy], dataclasses.replace(JOB, attempt=attempt))
     assert (result.ok, result.output.strip()) == (True, "one-7")
     assert ran(location) == expected
+
+
+@pytest.mark.parametrize(
+    ("poll", "expected", "message"),
+    [
+        ("echo STATE=a", ["poll"], ""),
+        ("echo STATE=d", ["poll", "clear", "move"], ""),
+        ("echo STATE=p", ["poll"], "test/x/move was interrupted and is not run again: STATE=p"),
+        (
+            "echo away >&2; exit 1",
+            ["poll"],
+            "test/x/move was interrupted and is not run again: test/x/poll: away",
+        ),
+    ],
+)
+def test_what_must_not_run_twice(
+    step: Steps, location: Path, poll: str, expected: list[str], message: str
+) -> None:
+    probe = Probe(step("poll", poll), Takeover.ACTIVE, again=Takeover.GONE)
+    move = step("move", probe=probe, redo=(step("clear", "exit 1"),), undo=(step("never"),))
+    result = run([move], dataclasses.replace(JOB, attempt=2))
+    assert (result.ok, result.message) == (not message, message)
+    assert ran(location) == expected
+
+
+@pytest.mark.parametrize(("attempt", "expected"), [(1, ["poll", "move"]), (2, ["poll"])])
+def test_a_driver_that_cannot_tell_is_run_again_when_somebody_asks_for_it(
+    step: Steps, location: Path, attempt: int, expected: list[str]
+) -> None:
+    probe = Probe(step("poll", "echo STATE=unsupported"), Takeover.ACTIVE, again=Takeover.GONE)
+    asked = dataclasses.replace(JOB, attempt=attempt, spec={"again": True})
+    assert run([step("move", probe=probe)], asked).ok is (attempt == 1)
+    assert ran(location) == expected
+
+
+def test_a_retry_looks_and_clears_first(step: Steps, location: Path) -> None:
+    asked = dataclasses.replace(JOB, spec={"again": True})
+    probe = Probe(step("poll", "echo STATE=a"), Takeover.ACTIVE)
+    assert run([step("make", redo=(step("remove"),)), step("deploy", probe=probe)], asked).ok
+    assert ran(location) == ["remove", "make", "poll"]
+
+
+def test_a_step_that_is_begun_again_is_cleared_first(step: Steps, location: Path) -> None:
+    made = step("make", redo=(step("remove", "exit 1"), step("sweep")))
+    assert run([made]).ok and run([made], dataclasses.replace(JOB, attempt=2)).ok
+    assert ran(location) == ["make", "remove", "sweep", "make"]
+
+
+def test_steps_look_at_what_others_have_found(step: Steps, location: Path) -> None:
+    steps = [
+        step("look", "echo STATE=gone; echo more; exit 1", note="origin", ignore_failure=True),
+        step("move", when=When("origin", ("STATE=here",)), undo=(step("never"),)),
+        step("fetch", "cat >> ran", when=When("origin", ("STATE=here",), is_absent=True), stdin_note="origin",
+             is_encoded=False),
+    ]  # fmt: skip
+    assert run(steps).ok
+    assert ran(location) == ["look", "fetch", "STATE=gone", "more"]
 
 
 def test_files_are_for_oneadmin_alone(step: Steps, location: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from services.common.config import ConfigError
@@ -10,6 +13,7 @@ from services.oned.config import OnedConf, from_settings
 from services.oned.drivers.arguments import parse
 from services.oned.drivers.table import ACTIONS, Drivers, Takeover, UnknownDriver
 from services.oned.store.jobs import Lane
+from tests.unit.oned.drivers.conftest import ROOT
 
 
 def test_arguments() -> None:
@@ -76,4 +80,36 @@ def test_what_starts_or_stops_a_machine_is_probed() -> None:
         "shutdown": Takeover.GONE,
         "cancel": Takeover.GONE,
         "save": Takeover.GONE,
+        "migrate": Takeover.ACTIVE,
+        "premigrate": Takeover.ACTIVE,
+        "snap_create": Takeover.DONE,
+        "snap_create_live": Takeover.DONE,
+        "snap_delete": Takeover.DONE,
     }
+
+
+def test_settings_of_the_drivers_have_a_file(
+    conf: OnedConf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONE_LOCATION", str(tmp_path))
+    default = Drivers(conf)
+    assert default.live_disk_snapshots == {"kvm-qcow2", "kvm-ceph", "kvm-ssh"}
+    assert default.local_network_actions == {"elastic-post", "elastic-clean"}
+    file = tmp_path / "etc/vmm_exec/vmm_execrc"
+    file.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "share/etc/vmm_exec/vmm_execrc", file)
+    stock = Drivers(conf)
+    assert (stock.live_disk_snapshots, stock.local_network_actions) == (
+        default.live_disk_snapshots,
+        default.local_network_actions,
+    )
+    file.write_text(
+        "# LIVE_DISK_SNAPSHOTS=no\nexport LIVE_DISK_SNAPSHOTS='lxc-zfs  kvm-x' # mine\nVNMAD_LOCAL_ACTIONS=\n"
+    )
+    own = Drivers(conf)
+    assert (own.live_disk_snapshots, own.local_network_actions) == ({"lxc-zfs", "kvm-x"}, set())
+
+
+def test_which_actions_are_delegated(conf: OnedConf) -> None:
+    drivers = Drivers(conf)
+    assert drivers.vmm("kvm").delegates("migrate") and not drivers.vmm("kvm").delegates("deploy")

@@ -1,0 +1,1 @@
+"""The rows of the life-cycle table, a module for each subject; ``transitions`` puts them together."""

@@ -1,0 +1,1 @@
+"""Patches that come with this release; ``onedb patch NAME`` applies one."""
