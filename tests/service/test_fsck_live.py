@@ -118,29 +118,19 @@ def test_looking_and_repairing(frontend: Frontend) -> None:
             assert looked.returncode == 0 and looked.stdout.startswith(ZERO), looked.stdout + looked.stderr
             crash.wait(lambda before=before: traffic.done > before, "the clients go on", 30)
         repaired = 0
-        for sql in (
-            _body("host_pool", traffic.hosts[0], "<CPU_USAGE>", "<CPU_USAGE>7"),
-            _body("user_quotas", traffic.user, "<VMS_USED><![CDATA[", "<VMS_USED><![CDATA[7", "user_oid"),
-            _body("image_pool", traffic.image, "<RUNNING_VMS>", "<RUNNING_VMS>7"),
-            _body("network_pool", traffic.net, "</ALLOCATED>", " 400 68719576736]]></ALLOCATED>", old_tail="]]>"),
-            "UPDATE cluster_vnc_bitmap SET map = 'eNrtwSEBAAAAAiD/n/MKOwwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAPBqXAAB'"
-            " WHERE id = -1",
+        for table, key, oid, old, new in (
+            ("host_pool", "oid", traffic.hosts[0], "<CPU_USAGE>", "<CPU_USAGE>7"),
+            ("user_quotas", "user_oid", traffic.user, "<VMS_USED><![CDATA[", "<VMS_USED><![CDATA[7"),
+            ("image_pool", "oid", traffic.image, "<RUNNING_VMS>", "<RUNNING_VMS>7"),
+            ("network_pool", "oid", traffic.net, "]]></ALLOCATED>", " 400 68719576736]]></ALLOCATED>"),
         ):
-            _break(frontend, sql)
+            # Past all rules: oneadmin may.
+            sql = f"UPDATE {table} SET body = REPLACE(body, '{old}', '{new}') WHERE {key} = {oid}"
+            frontend.client().call("system.sql", sql, False)
             run = frontend.run("onedb", "fsck", "--no-backup")
             assert run.returncode == 0, run.stdout + run.stderr
-            repaired += "Total errors repaired: 0" not in run.stdout
+            repaired += not run.stdout.startswith(ZERO)
         assert repaired >= 3, "the breaks were not found"
     traffic.end()
     looked = frontend.run("onedb", "fsck", "--dry-run")
     assert looked.returncode == 0 and looked.stdout.startswith(ZERO), looked.stdout
-
-
-def _body(table: str, oid: int, old: str, new: str, key: str = "oid", old_tail: str = "") -> str:
-    return f"UPDATE {table} SET body = REPLACE(body, '{old_tail}{old}', '{new}') WHERE {key} = {oid}"
-
-
-def _break(frontend: Frontend, sql: str) -> None:
-    """Change the database past the front-end."""
-    client = frontend.client()
-    client.call("system.sql", sql, False)
