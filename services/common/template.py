@@ -48,13 +48,18 @@ class Template:
 
     @classmethod
     def from_element(cls, element: xmldoc.etree._Element | None) -> Template:
-        """The template below an XML element; None gives an empty one."""
+        """The template below an XML element; None gives an empty one.
+
+        As OpenNebula reads XML: an element without content is no attribute (an empty CDATA section is an
+        empty one), and the parts of vectors keep the case of their names.
+        """
         template = cls()
         for child in element if element is not None else ():
             if len(child):
-                template.add(str(child.tag), {str(part.tag): part.text or "" for part in child})
-            else:
-                template.add(str(child.tag), child.text or "")
+                vector = {str(part.tag): part.text for part in child if part.text is not None}
+                template._append(str(child.tag), vector)
+            elif child.text is not None:
+                template._append(str(child.tag), child.text)
         return template
 
     def get(self, name: str) -> str | None:
@@ -128,12 +133,14 @@ class Template:
     # -- changing ------------------------------------------------------------------------------------
     def add(self, name: str, value: Value) -> None:
         """Add one more value. Raises TemplateError for a name that XML cannot carry."""
-        if name[:1].isdigit() or name[:3] == "XML":
-            name = f"ONE_{name}"  # as OpenNebula makes it a name that XML can carry
-        key = _checked(name)
         if isinstance(value, dict):
             value = {_checked(part): text for part, text in value.items()}
-        self._entries.append((key, value))
+        self._append(name, value)
+
+    def _append(self, name: str, value: Value) -> None:
+        if name[:1].isdigit() or name[:3] == "XML":
+            name = f"ONE_{name}"  # as OpenNebula makes it a name that XML can carry
+        self._entries.append((_checked(name), value))
 
     def set(self, name: str, value: Value) -> None:
         """Replace every value of that name by one."""

@@ -1,4 +1,4 @@
-"""onedb fsck while eight clients create and terminate VMs: nothing false is found, no repair breaks a counter."""
+"""onedb fsck while eight clients create and terminate VMs: it finds nothing false and breaks no counter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ZERO = "Total errors found: 0\n"
 
 
 class Traffic:
-    """Clients that create VMs with a card, a screen and an image, let some of them run, and terminate them."""
+    """Clients that create VMs with a card, a screen and an image, let some run, and terminate them."""
 
     def __init__(self, frontend: Frontend) -> None:
         self._frontend = frontend

@@ -39,7 +39,7 @@ try:
 except pyone.OneNoExistsException as error:
     seen["missing"] = str(error)
 try:
-    one.vm.allocate("CPU=abc", False)
+    one.vm.allocate("CPU=abc\\nMEMORY=1", False)
 except pyone.OneInternalException as error:
     seen["refused"] = str(error)
 one.host.delete(host)

@@ -307,11 +307,10 @@ def test_a_real_dump(onedb: Onedb, mariadb: MariaDb, shared_folder: Path, tmp_pa
     assert onedb.run("version", "-d", name).code == 0
     real = Store.open(conf_of(mariadb, name))
     before = content(real)
-    real.run(schema.create)
     assert "Total errors found: 0" in onedb.done("fsck", "-d", name)
-    assert {table: rows for table, rows in content(real).items() if table in before} == before
+    assert content(real) == before, "Onebox's own tables are made when a front-end starts"
     saved = tmp_path / "again.sql"
     onedb.done("backup", str(saved), "-d", name)
     onedb.done("restore", "-f", str(saved), "-d", name)
-    assert {table: rows for table, rows in content(real).items() if table in before} == before
+    assert content(real) == before
     real.close()

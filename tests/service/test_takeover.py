@@ -90,7 +90,7 @@ class Interrupted:
         vm = self.fleet.vm(str(case).replace("/", "-"), disks=case.has_disks)
         prepare(vm, WORK[case.operation])
         for name in self._names(case):
-            for folder in self._folders(vm):
+            for folder in vm.folders():
                 (folder / name).write_text(f"{TEXT} {vm.id}")
         waits = "DELAY_S" if case.moment == "before" else "POST_DELAY_S"
         settings = f"{waits}={_LONG_S}\nDELAY_ACTION={case.step}\n"
@@ -101,10 +101,6 @@ class Interrupted:
     def _names(self, case: Case) -> tuple[str, ...]:
         """A file of the guest in the VM's folder: the saved disk, or one that stands for any."""
         return ("disk.1",) if case.has_disks else ("disk.9",)
-
-    def _folders(self, vm: Machine) -> list[Path]:
-        root = self.fleet.frontend.folder / "var/dummy/.disks"
-        return [path for path in root.glob(f"*/**/datastores/*/{vm.id}") if path.is_dir()]
 
     def _wait_for_step(self, case: Case) -> None:
         vm_id = self.machines[case].id
@@ -155,7 +151,7 @@ def test_the_next_engine_ends_it(interrupted: Interrupted, case: Case) -> None:
     assert place == f"{case.host}:{fleet.near}"
     if case.operation != "deploy":
         name = "disk.1" if case.has_disks else "disk.9"
-        (folder,) = interrupted._folders(vm)
+        (folder,) = vm.folders()
         assert (folder / name).read_text() == f"{TEXT} {vm.id}"
     if case.operation == "attach disk":
         assert len(vm.disk_ids()) == 1

@@ -6,6 +6,8 @@ and deleted. What a driver shall refuse is set for one VM: ``refuse``.
 
 from __future__ import annotations
 
+import os
+import platform
 import re
 import shutil
 import threading
@@ -181,30 +183,39 @@ class Machine:
         domains = self.fleet.frontend.folder / "var/dummy"
         return sorted(path.parent.name for path in domains.glob(f"h*/one-{self.id}"))
 
+    def places(self) -> dict[str, Path]:
+        """Where its folder can be: by machine (``fe``: the front-end) and datastore."""
+        fleet = self.fleet
+        root = fleet.frontend.folder / "var/dummy/.disks"
+        below = str(fleet.frontend.folder / "var/datastores").lstrip("/")
+        machines = {**{name: name for name in fleet.hosts}, "fe": platform.node()}
+        return {
+            f"{name}:{store}": root / machine / below / str(store) / str(self.id)
+            for name, machine in machines.items()
+            for store in (fleet.near, fleet.far)
+        }
+
+    def folders(self) -> list[Path]:
+        """Where its folder is."""
+        return [path for path in self.places().values() if path.is_dir()]
+
     def disks(self) -> dict[str, list[str]]:
-        """The files of its disks, by the machine that they lie on (``fe``: the front-end) and datastore."""
-        root = self.fleet.frontend.folder / "var/dummy/.disks"
-        found: dict[str, list[str]] = {}
-        for folder in root.glob(f"*/**/datastores/*/{self.id}"):
-            names = sorted(self._shown(folder, path) for path in folder.rglob("*") if path.is_file())
-            if names:
-                machine = folder.relative_to(root).parts[0]
-                where = machine if machine in self.fleet.hosts else "fe"
-                found[f"{where}:{folder.parent.name}"] = [name for name in names if name]
+        """The files of its disks, by place; the rest of what is in its folder is not shown."""
+        found = {}
+        for place, folder in self.places().items():
+            names = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+            shown = sorted(name.removeprefix("disk.") for name in names if name.startswith("disk."))
+            if shown:
+                found[place] = shown
         return found
-
-    def forget_disks(self) -> None:
-        """Remove the files of its disks, as an administrator would by hand."""
-        root = self.fleet.frontend.folder / "var/dummy/.disks"
-        for pattern in (f"*/**/datastores/*/{self.id}", f"*/**/datastores/*/.{self.id}.*"):
-            for folder in root.glob(pattern):
-                shutil.rmtree(folder)
-
-    def _shown(self, folder: Path, path: Path) -> str:
-        name = str(path.relative_to(folder))
-        return "" if name.startswith(".") else name.removeprefix("disk.")
 
     def held(self) -> list[str]:
         """What is still held of its folders."""
-        root = self.fleet.frontend.folder / "var/dummy/.disks"
-        return [path.name for path in root.rglob(f".{self.id}.held.*")]
+        parents = {path.parent for path in self.places().values() if path.parent.is_dir()}
+        names = (name for parent in parents for name in os.listdir(parent))
+        return [name for name in names if name.startswith(f".{self.id}.held.")]
+
+    def forget_disks(self) -> None:
+        """Remove its folders, as an administrator would by hand."""
+        for folder in self.folders():
+            shutil.rmtree(folder)

@@ -45,8 +45,8 @@ SUBJECTS: tuple[Subject, ...] = (
     ),
     Subject("clusters", clusters.check, ("cluster_pool", "host_pool", "datastore_pool", "network_pool")),
     Subject("history", history.check),
-    Subject("driver work", jobs.check),
-    Subject("scheduled actions", due_actions.check),
+    Subject("driver work", jobs.check, is_own=True),
+    Subject("scheduled actions", due_actions.check, is_own=True),
     Subject("VNC ports", vnc_ports.check, ("cluster_vnc_bitmap",)),
     Subject("hosts", hosts.check, ("host_pool",)),
     Subject("marketplaces", markets.check, ("marketplace_pool", "marketplaceapp_pool"), is_shared=True),
@@ -75,6 +75,8 @@ def findings(zone: Zone) -> list[tuple[Subject, Finding]]:
 
 def of_subject(zone: Zone, subject: Subject) -> list[Finding]:
     """The contradictions of one subject; on a federation's slave without repairs of what is shared."""
+    if subject.is_own and not zone.is_ours:
+        return []
     found = list(subject.check(zone))
     if subject.is_shared and zone.is_slave:
         return [Finding(f"{finding} (to be repaired in the master zone)") for finding in found]

@@ -36,9 +36,11 @@ class Subject:
     locks: tables whose rows are held while a repair counts again, those that hold the counters: a call that
     changes what is counted must wait for them, or has counted already.
     is_shared: what is repaired belongs to the master zone of a federation.
+    is_own: it is about tables that only Onebox has, so a database of OpenNebula's may lack them.
     """
 
     name: str
     check: Callable[[Zone], Iterable[Finding]]
     locks: tuple[str, ...] = ()
     is_shared: bool = False
+    is_own: bool = False

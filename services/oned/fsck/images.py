@@ -106,7 +106,7 @@ def _work(zone: Zone) -> Iterator[Finding]:
     for image in zone.images:
         # An image that a VM's disk is saved to has the driver work of the VM.
         waits = image.state is ImageState.DELETE or (image.state in _LOCKED and not image.is_saving)
-        if waits and image.oid not in working:
+        if waits and image.oid not in working and zone.is_ours:
             text = f"image {image.oid}: is {image.state.name}, but no driver works on it"
             yield Finding(text, partial(_fail, oid=image.oid))
 

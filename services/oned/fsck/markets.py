@@ -20,7 +20,10 @@ def check(zone: Zone) -> Iterator[Finding]:
     offered: dict[int, set[int]] = defaultdict(set)
     for app in zone.marketplaceapps:
         offered[app.market_id].add(app.oid)
-        if app.type is AppType.IMAGE and app.state is AppState.LOCKED and app.oid not in working:
+        # In a federation the zone that an appliance is of looks after it.
+        is_ours = zone.is_ours and app.zone_id in (-1, zone.zone_id)
+        is_waiting = app.type is AppType.IMAGE and app.state is AppState.LOCKED
+        if is_ours and is_waiting and app.oid not in working:
             fix = partial(_fail, oid=app.oid)
             yield Finding(f"marketplaceapp {app.oid}: is LOCKED, but no driver works on it", fix)
         name = names.get(app.market_id, app.market)

@@ -18,7 +18,7 @@ from services.oned.model.marketplaceapp import MarketplaceApp
 from services.oned.model.vm import VM
 from services.oned.model.vnet import VirtualNetwork
 from services.oned.model.vrouter import VirtualRouter
-from services.oned.store import Tx, consistency
+from services.oned.store import Tx, consistency, schema
 
 _P = TypeVar("_P", bound=PoolObject)
 
@@ -66,9 +66,14 @@ class Zone:
         """Whether the shared tables are copies of a master zone's."""
         return consistency.is_slave(self.tx)
 
+    @cached_property
+    def is_ours(self) -> bool:
+        """Whether Onebox has used the database; else nothing is known of what drivers work on."""
+        return schema.exists(self.tx, "onebox_job")
+
     def working(self, kind: str) -> set[int]:
         """The objects of a kind that driver work is waiting or under way for."""
-        return consistency.working(self.tx, kind)
+        return consistency.working(self.tx, kind) if self.is_ours else set()
 
     # -- kinds that many checks need -----------------------------------------------------------------
     @property

@@ -31,7 +31,7 @@ def source_made(tx: Tx, image_id: int, vm_id: int, source: str) -> bool:
 
     vm = _waiting(tx, vm_id, image_id)
     if vm is None:
-        settle_image(tx, vm_id, image_id, ok=False)
+        settle_image(tx, image_id, ok=False)
         return False
     _disk(vm, image_id)["HOTPLUG_SAVE_AS_SOURCE"] = source
     fire(tx, vm, "saveas_source")
@@ -45,16 +45,14 @@ def source_failed(tx: Tx, image_id: int, vm_id: int) -> None:
     vm = _waiting(tx, vm_id, image_id)
     if vm is not None:
         fire(tx, vm, "saveas_failed")
-    settle_image(tx, vm_id, image_id, ok=False)
+    settle_image(tx, image_id, ok=False)
 
 
-def settle_image(tx: Tx, vm_id: int, image_id: int, *, ok: bool) -> None:
+def settle_image(tx: Tx, image_id: int, *, ok: bool) -> None:
     """End the making of an image: it is READY, or in ERROR. Nothing when it is gone or settled already."""
     image = Image.find(tx, image_id) if image_id >= 0 else None
     if image is None or not image_fire.can(image, "done"):
         return
-    if not ok:
-        image_fire.set_error(image, f"Error saving the disk of virtual machine {vm_id}")
     image_fire.fire(tx, image, "done" if ok else "failed")
 
 

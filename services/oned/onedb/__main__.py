@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +28,13 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.flush()
         print(error, file=sys.stderr)
         return error.code if isinstance(error, OnedbError) else EXIT_FAILURE
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            print(f"onedb: {error}", file=sys.stderr)
+            return EXIT_FAILURE
+        # The reader (head, less) has seen enough: let nothing more be flushed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return _INTERRUPTED
@@ -62,4 +71,6 @@ def _print_version() -> int:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names may hold what the terminal's encoding lacks
     sys.exit(main(sys.argv[1:]))

@@ -36,7 +36,8 @@ class MysqlConnection:
     def __init__(self, conf: DbConf) -> None:
         options: dict[str, Any] = {
             "user": conf.user,
-            "password": conf.password,
+            # PyMySQL would send a text as Latin-1, the other one sends UTF-8.
+            "password": conf.password.encode() if driver.__name__ == "pymysql" else conf.password,
             "database": conf.name,
             "charset": "utf8mb4",
             "autocommit": True,

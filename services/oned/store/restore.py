@@ -138,7 +138,8 @@ def _settle(file: Path) -> None:
         database.close()
 
 
-def _take_owner(made: Path, like: Path) -> None:
-    if like.exists() and os.geteuid() == 0:
-        stat = like.stat()
+def _take_owner(made: Path, file: Path) -> None:
+    """Run by root: let the file belong to whom the old one, or else the folder, belongs."""
+    if os.geteuid() == 0:
+        stat = (file if file.exists() else file.parent).stat()
         os.chown(made, stat.st_uid, stat.st_gid)

@@ -37,6 +37,9 @@ class SqliteConnection:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-4000", "wal_autocheckpoint=4000"):
             self._db.execute(f"PRAGMA {pragma}")
         self._lock_fd = os.open(f"{conf.path}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.geteuid() == 0:  # as SQLite does with its own files: the front-end must be able to open it
+            owner = os.stat(conf.path)
+            os.fchown(self._lock_fd, owner.st_uid, owner.st_gid)
 
     def query(self, sql: str, params: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         return self._db.execute(sql, params).fetchall()

@@ -68,10 +68,10 @@ def require_known(tx: Tx) -> None:
     if found is None or not (found.is_older or found.is_newer):
         return
     advice = "a newer release made it" if found.is_newer else "onedb upgrade brings it up to date"
+    own = f" ({found.own} of Onebox's own tables, expected {OWN_SCHEMA_VERSION})" if found.own else ""
     raise DatabaseError(
-        f"the database has version {found.shared.version} (shared tables), {found.local.version} (local "
-        f"tables) and {found.own} (Onebox's own), expected {SCHEMA_VERSION}, {SCHEMA_VERSION} and "
-        f"{OWN_SCHEMA_VERSION}: {advice}"
+        f"the database has version {found.shared.version} (shared tables) and {found.local.version} (local "
+        f"tables), expected {SCHEMA_VERSION} of both{own}: {advice}"
     )
 
 

@@ -24,6 +24,12 @@ READ = {
     'Q = "two\nlines"': [("Q", "two\nlines")],
     "<T><A>1</A><V><B>2</B></V></T>": [("A", "1"), ("V", {"B": "2"})],
     "<T><A><![CDATA[<&>]]></A></T>": [("A", "<&>")],
+    # What has no content is no attribute; an empty section is an empty one. Parts keep their case.
+    "<T><A></A><B/><C><![CDATA[]]></C><D> </D></T>": [("C", ""), ("D", " ")],
+    "<T><V><B/><C><![CDATA[]]></C><d>2</d><E><F>1</F></E></V><w>1</w></T>": [
+        ("V", {"C": "", "d": "2"}),
+        ("W", "1"),
+    ],
     "A=[]": [("A", {})],
     "A=[B=1,B=2]": [("A", {"B": "1"})],
     'A=a"b"': [("A", 'a"b"')],

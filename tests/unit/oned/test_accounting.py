@@ -168,3 +168,20 @@ def test_samples_of_hosts(cloud: Played) -> None:
     assert samples(cloud, "hostpool.monitoring", user="alice") == []
     assert cloud.refused("host.monitoring", 0, user="alice").code == 0x200
     assert cloud.refused("host.monitoring", 55).code == 0x400
+
+
+def test_records_of_work_on_devices(cloud: Played) -> None:
+    """What adds is recorded with the VM in its new condition, what takes away with the old one."""
+
+    def conditions(vm_id: int) -> list[str]:
+        records = cloud.info("vmpool.accounting", -2, -1, -1).findall("HISTORY")
+        found = (record for record in records if record.findtext("OID") == str(vm_id))
+        return [f"{record.findtext('VM/STATE')}/{record.findtext('VM/LCM_STATE')}" for record in found]
+
+    vm_id = cloud.running()
+    cloud.call("vm.attach", vm_id, "DISK=[TYPE=fs,SIZE=5]")
+    cloud.work()
+    assert conditions(vm_id) == ["3/17", "3/17"]  # HOTPLUG
+    cloud.call("vm.detach", vm_id, 0)
+    cloud.work()
+    assert conditions(vm_id) == ["3/17", "3/3", "3/3"]

@@ -113,7 +113,9 @@ def test_a_failure_shows_the_drivers_words_and_is_retried(cloud: Cloud) -> None:
     cloud.core.call("vm.recover", vm_id, 2)
     cloud.step("vmm.DEPLOY", output="one-1")
     vm = cloud.core.info("vm.info", vm_id)
-    assert (vm.findtext("LCM_STATE"), vm.find("USER_TEMPLATE/ERROR")) == ("3", None)
+    assert vm.findtext("LCM_STATE") == "3"
+    # As OpenNebula: what went wrong last stays until somebody removes it.
+    assert "br7" in (vm.findtext("USER_TEMPLATE/ERROR") or "")
     log = (paths.log() / f"{vm_id}.log").read_text()
     assert re.search(r"^\w{3} \w{3} .* \[Z0\]\[VM\]\[I\]: New LCM state is BOOT_FAILURE$", log, re.M)
     assert "[Z0][VMM][E]: DEPLOY: no such bridge: br7" in log

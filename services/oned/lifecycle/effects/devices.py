@@ -141,4 +141,4 @@ def _end_saveas(tx: Tx, vm: VM, *, ok: bool) -> None:
     ok = ok and bool(disk.get("HOTPLUG_SAVE_AS_SOURCE"))
     for name in _SAVEAS:
         disk.pop(name, None)
-    saveas.settle_image(tx, vm.oid, int(image_id) if image_id.isdigit() else -1, ok=ok)
+    saveas.settle_image(tx, int(image_id) if image_id.isdigit() else -1, ok=ok)

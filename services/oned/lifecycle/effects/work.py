@@ -61,8 +61,8 @@ def set_error(tx: Tx, vm: VM, firing: Firing) -> None:
 
 
 @effect
-def clear_error(tx: Tx, vm: VM, firing: Firing) -> None:
-    vm.user_template.remove("ERROR")
+def clear_sched_message(tx: Tx, vm: VM, firing: Firing) -> None:
+    """What kept the VM from a host is over. ERROR stays until the next one, or until somebody removes it."""
     vm.user_template.remove("SCHED_MESSAGE")
 
 

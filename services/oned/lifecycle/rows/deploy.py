@@ -9,9 +9,9 @@ IDLE = ("PENDING", "HOLD")
 # Its images are still being made.
 CLONING = ("CLONING", "CLONING_FAILURE")
 
-_PLACED = "open_record enter reserve_host prolog_begins clear_error"
+_PLACED = "open_record enter reserve_host prolog_begins clear_sched_message"
 _IMPORTED = "open_record enter reserve_host prolog_begins prolog_ends running_begins"
-_BOOTED = "set_deploy_id runs_on clear_error"
+_BOOTED = "set_deploy_id runs_on"
 
 ROWS: list[Row] = [
     row("INIT", "create", "PENDING"),

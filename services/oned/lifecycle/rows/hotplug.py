@@ -26,11 +26,13 @@ def _work(
 # Every piece of work on a VM that is powered off or suspended counts as its time off.
 _OFF = "running_ends"
 _HOT = "clear_resched work_record"
+# What takes something away is recorded with the VM as it was before the change of state.
+_TAKEN = f"{_HOT} enter"
 
 ROWS: list[Row] = [
     # disks
     *_work("RUNNING", "attach_disk", "HOTPLUG", f"{_HOT} job:vmm.ATTACH_DISK", "keep_disk", "drop_disk"),
-    *_work("RUNNING", "detach_disk", "HOTPLUG", f"{_HOT} job:vmm.DETACH_DISK", "drop_disk", "keep_disk"),
+    *_work("RUNNING", "detach_disk", "HOTPLUG", f"{_TAKEN} job:vmm.DETACH_DISK", "drop_disk", "keep_disk"),
     *_work(
         "POWEROFF",
         "attach_disk",
@@ -44,14 +46,14 @@ ROWS: list[Row] = [
         "POWEROFF",
         "detach_disk",
         "HOTPLUG_EPILOG_POWEROFF",
-        f"{_HOT} job:tm.EPILOG_DETACH",
+        f"{_TAKEN} job:tm.EPILOG_DETACH",
         "drop_disk",
         "keep_disk",
         end=_OFF,
     ),
     # interfaces; offline: the driver needs not be told about a machine that does not run
     *_work("RUNNING", "attach_nic", "HOTPLUG_NIC", f"{_HOT} job:vmm.ATTACH_NIC", "keep_nic", "drop_nic"),
-    *_work("RUNNING", "detach_nic", "HOTPLUG_NIC", f"{_HOT} job:vmm.DETACH_NIC", "drop_nic", "keep_nic"),
+    *_work("RUNNING", "detach_nic", "HOTPLUG_NIC", f"{_TAKEN} job:vmm.DETACH_NIC", "drop_nic", "keep_nic"),
     *_work(
         "POWEROFF",
         "attach_nic",
@@ -65,7 +67,7 @@ ROWS: list[Row] = [
         "POWEROFF",
         "detach_nic",
         "HOTPLUG_NIC_POWEROFF",
-        f"{_HOT} job:vmm.DETACH_NIC",
+        f"{_TAKEN} job:vmm.DETACH_NIC",
         "drop_nic",
         "keep_nic",
         end=_OFF,
@@ -120,16 +122,16 @@ ROWS: list[Row] = [
     *(
         line
         for off in ("POWEROFF", "SUSPENDED")
-        for what, through, ok, failed in (
-            ("create", "DISK_SNAPSHOT", "take_disk_snapshot", "drop_disk_snapshot"),
-            ("revert", "DISK_SNAPSHOT_REVERT", "revert_disk_snapshot", "keep_disk_snapshot"),
-            ("delete", "DISK_SNAPSHOT_DELETE", "drop_disk_snapshot", "keep_disk_snapshot"),
+        for what, through, when, ok, failed in (
+            ("create", "DISK_SNAPSHOT", "", "take_disk_snapshot", "drop_disk_snapshot"),
+            ("revert", "DISK_SNAPSHOT_REVERT", "enter", "revert_disk_snapshot", "keep_disk_snapshot"),
+            ("delete", "DISK_SNAPSHOT_DELETE", "", "drop_disk_snapshot", "keep_disk_snapshot"),
         )
         for line in _work(
             off,
             f"disk_snapshot_{what}",
             f"{through}_{off}",
-            f"work_record job:tm.DISK_SNAPSHOT_{what.upper()}",
+            f"work_record {when} job:tm.DISK_SNAPSHOT_{what.upper()}",
             ok,
             failed,
             end=_OFF,

@@ -60,12 +60,12 @@ ROWS: list[Row] = [
     *(row(moving, "tm_ok", then, effects) for moving, then, effects in _MOVES),
     row("PROLOG_MIGRATE", "tm_ok/anew", *_ANEW),
     *(row(moving, "tm_failed", f"{moving}_FAILURE", "set_error") for moving, _, _ in _MOVES),
-    row("BOOT_MIGRATE", "restore_ok", "RUNNING", "set_deploy_id runs_on clear_error"),
+    row("BOOT_MIGRATE", "restore_ok", "RUNNING", "set_deploy_id runs_on"),
     row("BOOT_MIGRATE", "restore_failed", "BOOT_MIGRATE_FAILURE", "running_ends set_error"),
     # the disks are still on the old host: a recovery goes back to them
     *(
-        row(f"{moving}_FAILURE", "recover_failure", then, f"clear_error {_BACK} {effects}")
+        row(f"{moving}_FAILURE", "recover_failure", then, f"{_BACK} {effects}")
         for moving, then, effects in _MOVES
     ),
-    row("PROLOG_MIGRATE_FAILURE", "recover_failure/anew", _ANEW[0], f"clear_error {_BACK} {_ANEW[1]}"),
+    row("PROLOG_MIGRATE_FAILURE", "recover_failure/anew", _ANEW[0], f"{_BACK} {_ANEW[1]}"),
 ]

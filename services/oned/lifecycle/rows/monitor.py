@@ -25,10 +25,7 @@ _SHUT = "cancel_jobs lose_snapshots epilog_begins running_ends"
 ROWS: list[Row] = [
     *(row(off, "monitor_running", "RUNNING", "follow_record") for off in ("POWEROFF", "SUSPENDED")),
     row("UNKNOWN", "monitor_running", "RUNNING"),
-    *(
-        row(boots, "monitor_running", "RUNNING", "cancel_jobs set_deploy_id runs_on clear_error")
-        for boots in _BOOTS
-    ),
+    *(row(boots, "monitor_running", "RUNNING", "cancel_jobs set_deploy_id runs_on") for boots in _BOOTS),
     *(row(on, "monitor_suspend", "SUSPENDED", _OFF) for on in ("RUNNING", "UNKNOWN")),
     *(row(on, "monitor_poweroff", "POWEROFF", _OFF) for on in ("RUNNING", "UNKNOWN")),
     row("SHUTDOWN", "monitor_poweroff", "EPILOG", f"{_SHUT} job:tm.EPILOG"),

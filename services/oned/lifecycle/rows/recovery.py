@@ -88,9 +88,12 @@ def _work(line: Row) -> str:
 
 
 def _instead(line: Row, origin: str, event: str) -> Row:
-    # Nobody has said what failed, so there is no message to show.
-    effects = (name for name in line.effects if name != "set_error")
-    return Row(origin, event, line.target, ("cancel_jobs", *effects))
+    return Row(origin, event, line.target, ("cancel_jobs", *_unsaid(line)))
+
+
+def _unsaid(line: Row) -> tuple[str, ...]:
+    """The effects of a row when no driver has said anything: no message to show, no name of a machine."""
+    return tuple(name for name in line.effects if name not in ("set_error", "set_deploy_id"))
 
 
 def _of_failures(rows: list[Row]) -> list[Row]:
@@ -105,10 +108,10 @@ def _of_failures(rows: list[Row]) -> list[Row]:
             stem, _, variant = line.event.partition("/")
             if line.origin == step and stem.endswith("_ok"):
                 event = f"recover_success/{variant}" if variant else "recover_success"
-                made.append(Row(failure, event, line.target, ("clear_error", *line.effects)))
+                made.append(Row(failure, event, line.target, _unsaid(line)))
         if (failure, "recover_failure") not in written:
             made.append(row(failure, "recover_failure", "="))
-        made.append(row(failure, "recover_retry", step, f"clear_error {again}/again"))
+        made.append(row(failure, "recover_retry", step, f"{again}/again"))
         made += [
             row(failure, event, "CLEANUP_DELETE", _cleaning(failure, "note_delete"))
             for event in ("terminate", "terminate_hard")

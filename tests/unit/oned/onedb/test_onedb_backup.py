@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from services.oned.store.sql_text import IncompleteDump, literal, mysql_statements, sqlite_statements
 from tests.support.core import Core
 from tests.support.onedb import Onedb, content
+from tests.support.zone import ROOT
 
 AWKWARD = "a 'quoted' \"text\"; -- no comment\n/* and \\ more */\tü€😀 \r\n;\n"
 NEEDED = ("db_versioning", "user_pool", "vm_pool")
@@ -193,3 +196,31 @@ def test_a_wal_that_was_left_behind_does_no_harm(core: Core, onedb: Onedb, tmp_p
         shutil.copy(tmp_path / f"left{rest}", f"{onedb.file}{rest}")
     onedb.done("restore", "-f", str(file))
     assert onedb.rows("SELECT COUNT(*) FROM vm_pool") == [(4,)]
+
+
+def test_root_leaves_files_to_their_owner(onedb: Onedb, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("left out: only root can give files away")
+    owner = 12345
+    for path in (onedb.file, onedb.file.parent):
+        os.chown(path, owner, owner)
+    for path in onedb.file.parent.glob("one.db-*"):
+        path.unlink()
+    file = tmp_path / "saved"
+    onedb.done("backup", str(file))
+    onedb.done("restore", "-f", str(file))
+    onedb.file.unlink()
+    onedb.done("restore", str(file))
+    onedb.done("version")
+    assert {path.stat().st_uid for path in onedb.file.parent.glob("one.db*")} == {owner}
+
+
+def test_a_reader_that_has_seen_enough(onedb: Onedb) -> None:
+    command = [sys.executable, "-m", "services.oned.onedb", "show-body", "vm", "--id", "1"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

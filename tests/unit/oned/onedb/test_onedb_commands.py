@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from services.oned.fsck import SUBJECTS
 from services.oned.onedb import commands, target
 from services.oned.onedb.commands import COMMANDS
 from services.oned.onedb.errors import OnedbError
 from tests.support.onedb import Onedb, stock_conf
+from tests.support.zone import ROOT
 
 # Of OpenNebula 6.0's command: names, whether arguments may be left out, letters of options.
 ORIGINAL = {
@@ -213,3 +215,17 @@ def test_the_password_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr("getpass.getpass", closed)
     with pytest.raises(OnedbError, match="no password was given"):
         target.find(options("-u", "a", "-d", "b"))
+
+
+# -- manual ------------------------------------------------------------------------------------------------
+def test_the_manual_says_everything() -> None:
+    manual = (ROOT / "docs/onedb.md").read_text(encoding="utf-8")
+    for command in COMMANDS.values():
+        assert f"`{command.name}" in manual, command.name
+        for option in command.options:
+            assert any(word in manual for word in option.names), (command.name, option.names)
+    for option in commands.GLOBAL:
+        assert option.dest == "shows_version" or option.names[-1] in manual, option.names
+    for subject in SUBJECTS:
+        name = subject.name.removeprefix("shared ")
+        assert f"| {name} |" in manual or name == "quota documents", name
