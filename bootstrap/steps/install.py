@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -65,6 +66,19 @@ def stock_files(context: Context) -> None:
     context.say(f"copied {', '.join(copied)}" if copied else "nothing missing")
 
 
+def _linked(target: Path, to: Path, owner: files.Owner | None) -> bool:
+    """Make ``target`` a link; whether it was none, or another one, before."""
+    if target.is_symlink() and target.readlink() == to:
+        return False
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    target.unlink(missing_ok=True)
+    target.symlink_to(to)
+    if owner is not None:
+        os.chown(target, owner.uid, owner.gid, follow_symlinks=False)
+    return True
+
+
 def remotes(context: Context) -> None:
     """Bring the driver actions up to this version; foreign drivers and changed settings (etc/) stay."""
     source = places.CODE / "services" / "remotes"
@@ -81,6 +95,9 @@ def remotes(context: Context) -> None:
         total += 1
         is_setting = relative.parts[0] == "etc"
         if is_setting and target.exists():
+            continue
+        if file.is_symlink():  # one script that is several actions
+            copied += _linked(target, file.readlink(), owner)
             continue
         text = file.read_text(encoding="utf-8")
         mode = 0o755 if text.startswith("#!") else 0o644

@@ -29,7 +29,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Breakable]:
         folder = tmp_path_factory.mktemp("whole")
         (folder / "var").mkdir()
         patch.setenv("ONE_LOCATION", str(folder))
-        yield Breakable(folder)
+        made = Breakable(folder)
+    yield made
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def copied(
                 )
             )
         printed = onedb.done("sqlite2mysql", "--sqlite", str(source))
-        yield onedb, store, printed
+    yield onedb, store, printed
     store.close()
 
 

@@ -22,7 +22,7 @@ from services.oned.lifecycle.states import state_name
 from tests.support.frontend import Frontend
 
 FAILURE, SUCCESS, RETRY, DELETE, RECREATE, DELETE_DB = range(6)
-_WAIT_S = 45.0
+_WAIT_S = 150.0
 _STEP_S = 0.03
 _THREADS = re.compile(r"-t (15|64)\b")
 _DUMMY = re.compile(r'(NAME\s*=\s*"dummy",\n\s*SUNSTONE_NAME[^\n]*\n)')

@@ -44,7 +44,8 @@ SUBJECTS: tuple[Subject, ...] = (
         "places", places.check, ("cluster_pool", "host_pool", "datastore_pool", "network_pool", "image_pool")
     ),
     Subject("clusters", clusters.check, ("cluster_pool", "host_pool", "datastore_pool", "network_pool")),
-    Subject("history", history.check),
+    # A VM's row is what holds its records.
+    Subject("history", history.check, ("vm_pool",)),
     Subject("driver work", jobs.check, is_own=True),
     Subject("scheduled actions", due_actions.check, is_own=True),
     Subject("VNC ports", vnc_ports.check, ("cluster_vnc_bitmap",)),

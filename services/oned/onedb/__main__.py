@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from services.oned.onedb import commands, convert, target
+from services.oned.onedb import commands, target
 from services.oned.onedb.commands import COMMANDS, Command
 from services.oned.onedb.errors import EXIT_FAILURE, OnedbError
 from services.oned.store import DatabaseError
@@ -54,7 +54,9 @@ def _run(words: list[str]) -> int:
         return _print_version()
     if command.name in _NOT_HERE:
         raise OnedbError(f"onedb {command.name}: not available in this version")
-    if command.name == "sqlite2mysql":
+    if command.name == "sqlite2mysql":  # about two databases
+        from services.oned.onedb import convert
+
         return convert.sqlite2mysql(options)
     return _work(command)(target.find(options), options)
 

@@ -19,12 +19,14 @@ from services.common.oca import Client, EndpointError, OneError
 from services.oned import config
 from services.oned.config import DbConf
 from services.oned.engine import holder
-from services.oned.engine.cycle import LEASE
 from services.oned.onedb.errors import OnedbError
 from services.oned.store import DatabaseError, Store, leases, schema
+from services.oned.store.leases import Lease
 
 _UNKNOWN = "postgresql"
 _PORT = 2633
+_POLL_S = 0.5
+_LEASE_MAX_S = 60.0  # no engine takes it for longer
 
 
 @dataclass(frozen=True)
@@ -168,10 +170,27 @@ def _answers(endpoint: str) -> bool:
 
 
 def _engine_works(store: Store) -> bool:
-    """Whether an engine holds its lease; one that was killed on this machine holds none."""
+    """Whether an engine holds its lease and renews it.
+
+    One that was killed on this machine holds none; one that was killed elsewhere lets it run out soon.
+    """
+    first = _lease(store)
+    while first is not None and first.expires_in_s > 0 and not holder.is_dead(first.holder):
+        time.sleep(_POLL_S)
+        now = _lease(store)
+        if now is None or now.token != first.token or now.expires_in_s > first.expires_in_s - _POLL_S / 2:
+            return now is not None
+        if now.expires_in_s > _LEASE_MAX_S:
+            return True
+        first = now
+    return False
+
+
+def _lease(store: Store) -> Lease | None:
+    from services.oned.engine.cycle import LEASE  # here: it brings half of the engine along
+
     try:
         with store.read() as tx:
-            lease = leases.find(tx, LEASE) if schema.exists(tx, "onebox_lease") else None
+            return leases.find(tx, LEASE) if schema.exists(tx, "onebox_lease") else None
     except DatabaseError:
-        return False
-    return lease is not None and lease.expires_in_s > 0 and not holder.is_dead(lease.holder)
+        return None

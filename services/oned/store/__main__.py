@@ -50,8 +50,9 @@ def init(store: Store, conf: OnedConf, auth_folder: Path) -> str:
     May run at any time and in several processes at once: a zone is made exactly once. Raises OneError.
     """
     store.run(_make_tables)
+    is_made = store.read_value(bootstrap.versions) is None and _make_zone(store, conf, auth_folder)
     master_key.read(auth_folder / "one_key")
-    if store.read_value(bootstrap.versions) is None and _make_zone(store, conf, auth_folder):
+    if is_made:
         return f"The database has been created, with the objects of a fresh zone ({_place(conf)})."
     return f"The database is there already ({_place(conf)})."
 

@@ -162,3 +162,13 @@ def test_a_broken_configuration_file_stops_the_run(run: Runner, prefix: Path) ->
     (prefix / "etc/oned.conf").write_text('PORT = "26\n')
     with pytest.raises(StepError, match=r"oned.conf: line 1: text in quotes has no closing quote"):
         run()
+
+
+def test_actions_that_are_links_stay_links(run: Runner, prefix: Path) -> None:
+    run()
+    link = prefix / "var/remotes/tm/transit/check"
+    assert link.is_symlink() and link.resolve() == (prefix / "var/remotes/tm/transit/folder").resolve()
+    link.unlink()
+    link.write_text("an older version's file")
+    run()
+    assert link.is_symlink() and link.resolve().name == "folder"

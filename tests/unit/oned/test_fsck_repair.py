@@ -21,11 +21,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Breakable]:
         folder = tmp_path_factory.mktemp("whole")
         (folder / "var").mkdir()
         patch.setenv("ONE_LOCATION", str(folder))
-        yield Breakable(folder)
+        made = Breakable(folder)
+    yield made
 
 
 @pytest.fixture
-def core(whole: Breakable, tmp_path: Path) -> Iterator[Core]:
+def core(whole: Breakable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
+    monkeypatch.setenv("ONE_LOCATION", str(tmp_path))
     copy = whole.copy(tmp_path)
     yield copy
     copy.zone.close()

@@ -19,7 +19,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Breakable]:
         folder = tmp_path_factory.mktemp("whole")
         (folder / "var").mkdir()
         patch.setenv("ONE_LOCATION", str(folder))
-        yield Breakable(folder)
+        made = Breakable(folder)
+    yield made
 
 
 @pytest.fixture
