@@ -120,7 +120,9 @@ def template_text(attributes: dict[str, Any], what: str = "template") -> str:
 
 def _element(name: str, value: Value) -> str:
     """An attribute as XML; the other form of templates cannot carry every text."""
-    if isinstance(value, str):
+    if value == "":
+        inner = "<![CDATA[]]>"  # an element without content would be no attribute
+    elif isinstance(value, str):
         inner = xmldoc.escape(value).replace("\r", "&#13;")
     else:
         inner = "".join(_element(part, text) for part, text in value.items())
