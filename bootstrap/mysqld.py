@@ -97,6 +97,9 @@ def configure(settings: MysqlSettings, timeout_s: float) -> None:
             # It may be there with an older password.
             cursor.execute("ALTER USER %s@%s IDENTIFIED BY %s", (*account, settings.password))
             cursor.execute(f"GRANT ALL PRIVILEGES ON `{settings.database}`.* TO %s@%s", account)
+            # An upgrade works on a copy beside it. "_" would stand for any letter.
+            copy = f"{settings.database[:49]}_onebox_upgrade".replace("_", r"\_")
+            cursor.execute(f"GRANT ALL PRIVILEGES ON `{copy}`.* TO %s@%s", account)
         cursor.execute("CREATE USER IF NOT EXISTS root@localhost IDENTIFIED VIA unix_socket")
         cursor.execute("GRANT ALL PRIVILEGES ON *.* TO root@localhost WITH GRANT OPTION")
         cursor.execute(

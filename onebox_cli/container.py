@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bootstrap import params, programs
 from onebox_cli.instance import ONED_PORT, ROOT, Instance
@@ -32,6 +33,7 @@ VOLUMES = {
 _READY_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 90
 _SECRETS = "/run/secrets"
+_PYTHON = "/usr/lib/one/venv/bin/python"
 # What engines need on some machines, tried in turn when a container does not start: options of the engine
 # itself, and of its run command.
 _LIMITS = ("--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1024:1024")
@@ -219,6 +221,11 @@ class Container:
         command = [self._engine, "exec", "-i", *terminal, "-u", "oneadmin", "-w", "/var/lib/one"]
         command += ["-e", "HOME=/var/lib/one", self.instance.name, "/bin/bash"]
         return subprocess.run(command, check=False).returncode
+
+    def onedb(self, words: Sequence[str], stdin: BinaryIO) -> int:
+        """Run onedb inside while the front-end is stopped; its exit code."""
+        command = [self._engine, "exec", "-i", self.instance.name, _PYTHON, "-m", "bootstrap.quiet", "onedb"]
+        return subprocess.run([*command, *words], stdin=stdin, check=False).returncode
 
     # -- parts ---------------------------------------------------------------------------------------
     def _inspect(self, kind: str, name: str) -> dict[str, Any]:

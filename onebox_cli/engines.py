@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import BinaryIO, Protocol
 
 from onebox_cli import container
 from onebox_cli.container import Container
@@ -25,6 +26,7 @@ class Engine(Protocol):
     def logs(self, program: str | None, follow: bool) -> int: ...
     def client_environment(self) -> dict[str, str]: ...
     def shell(self) -> int: ...
+    def onedb(self, words: Sequence[str], stdin: BinaryIO) -> int: ...
 
 
 def of(instance: Instance) -> Engine:

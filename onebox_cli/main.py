@@ -64,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("program", nargs="?", metavar="PROGRAM", help="of this program only")
     command("env", _env, "print the environment of clients, for: eval $(./onebox env)")
     command("shell", _shell, "open a shell in the front-end's environment")
+    adopt = command("adopt", _adopt, "take over an OpenNebula front-end's database, from its MySQL dump")
+    adopt.add_argument("dump", metavar="DUMP.SQL")
+    adopt.add_argument("-f", "--force", action="store_true", help="replace objects that are there already")
+    adopt.add_argument("--keep-passwords", action="store_true",
+                       help="leave the dump's passwords of oneadmin and serveradmin")  # fmt: skip
     build = command("build", _build, "build the container image")
     build.add_argument("--engine", choices=("auto", "docker", "podman"), default="auto")
     test = command("test", _test, "run linters and tests")
@@ -167,6 +172,22 @@ def _shell(options: argparse.Namespace) -> int:
             f"{chosen.instance.name} is not running", advice=f"./onebox up{chosen.instance.flags()}"
         )
     return chosen.shell()
+
+
+def _adopt(options: argparse.Namespace) -> int:
+    chosen = engines.of(_known(options))
+    if not chosen.is_running():
+        raise Failure(
+            f"{chosen.instance.name} is not running", advice=f"./onebox up{chosen.instance.flags()}"
+        )
+    words = ["adopt", "-"]
+    words += ["--force"] if options.force else []
+    words += ["--keep-passwords"] if options.keep_passwords else []
+    try:
+        with open(options.dump, "rb") as dump:
+            return chosen.onedb(words, dump)
+    except OSError as error:
+        raise Failure(f"{options.dump}: cannot be read: {error.strerror}") from None
 
 
 def _build(options: argparse.Namespace) -> int:

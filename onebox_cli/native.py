@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bootstrap.params import PREFIXES
 from bootstrap.supervisor import Supervisor, SupervisorError
@@ -151,6 +152,12 @@ class Native:
         }  # fmt: skip
         say(f"A shell for {self.instance.name}: the one* commands speak with it; exit leaves it.")
         return subprocess.run([os.environ.get("SHELL") or "/bin/sh"], env=environment, check=False).returncode
+
+    def onedb(self, words: Sequence[str], stdin: BinaryIO) -> int:
+        """Run onedb while the front-end is stopped; its exit code."""
+        command = [venv.RUN.python, "-m", "bootstrap.quiet", ROOT / "bin/onedb", *words]
+        environment = self._environment_without_parameters() | {"ONE_XMLRPC": self.instance.endpoint}
+        return subprocess.run(command, stdin=stdin, env=environment, cwd=ROOT, check=False).returncode
 
     # -- parts ---------------------------------------------------------------------------------------
     def _environment(self) -> dict[str, str]:

@@ -23,11 +23,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
 
 def mysql_section(server: MariaDb, name: str) -> str:
     """The DB section of oned.conf for a fresh database of that server."""
-    server.database(name)
-    return (
-        f'DB = [ BACKEND = "mysql", SOCKET = "{server.socket}", USER = "oneadmin", PASSWD = "secret", '
-        f'DB_NAME = "{name}" ]'
-    )
+    return server.section(name)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "mysql"])

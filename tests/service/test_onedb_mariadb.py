@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from services.oned.config import DbConf
 from services.oned.fsck import repair
-from services.oned.store import Store, schema
-from tests.service.conftest import mysql_section
+from services.oned.store import Store, Tx, copies, schema
 from tests.support import older
 from tests.support.breakable import Breakable
 from tests.support.breaks import HOPELESS, REPAIRED, Break
+from tests.support.copied import conf_of, on_mariadb
 from tests.support.mariadb import MariaDb
 from tests.support.onedb import NOBODY, Onedb, content
 
@@ -38,30 +37,9 @@ def copied(
     whole: Breakable, mariadb: MariaDb, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Onedb, Store, str]]:
     """The same zone on MariaDB, made by sqlite2mysql: the command, the store, what the command printed."""
-    folder = tmp_path_factory.mktemp("copied")
-    onedb = Onedb(folder, mysql_section(mariadb, "one_copied"))
-    store = Store.open(conf_of(mariadb, "one_copied"))
-    store.run(schema.create)
-    source = whole.core.zone.conf.db.path
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ONE_LOCATION", str(folder))
-        patch.setenv("ONE_XMLRPC", NOBODY)
-        # Versions only: a front-end that is started once makes them.
-        for table in ("db_versioning", "local_db_versioning"):
-            row = whole.core.rows(f"SELECT * FROM {table}")[0]
-            marks = ",".join("?" * len(row))
-            store.run(
-                lambda tx, table=table, row=row, marks=marks: tx.run(
-                    f"INSERT INTO {table} VALUES ({marks})", *row
-                )
-            )
-        printed = onedb.done("sqlite2mysql", "--sqlite", str(source))
+    onedb, store, printed = on_mariadb(whole, mariadb, "one_copied", tmp_path_factory.mktemp("copied"))
     yield onedb, store, printed
     store.close()
-
-
-def conf_of(server: MariaDb, name: str) -> DbConf:
-    return DbConf("mysql", Path(), user="oneadmin", password="secret", name=name, socket=server.socket)
 
 
 @pytest.fixture
@@ -283,6 +261,64 @@ def test_two_upgrades_at_once(onedb: Onedb, store: Store, tmp_path: Path) -> Non
     rows = store.read_value(lambda tx: tx.all("SELECT version FROM db_versioning ORDER BY oid"))
     assert rows == [("5.12.0",), ("6.0.0",)]
     onedb.done("restore", "-f", str(whole))
+
+
+@pytest.fixture
+def old(onedb: Onedb, store: Store, mariadb: MariaDb, tmp_path: Path) -> Iterator[Path]:
+    """The database is of release 5.12, and user limited may use it but make no other; a backup of it."""
+    whole, backup = tmp_path / "whole.sql", tmp_path / "old.sql"
+    onedb.done("backup", str(whole))
+    store.run(older.to_5_12)
+    onedb.done("backup", str(backup))
+    mariadb.sql(
+        "CREATE USER IF NOT EXISTS limited@localhost IDENTIFIED BY 'secret'; "
+        "GRANT ALL ON one_copied.* TO limited@localhost;"
+    )
+    yield backup
+    onedb.done("restore", "-f", str(whole))
+
+
+LIMITED = ("-u", "limited", "-p", "secret")
+
+
+def test_an_upgrade_without_the_right_to_copy(onedb: Onedb, store: Store, old: Path) -> None:
+    said = onedb.refused("upgrade", "--dry-run", *LIMITED)
+    assert "GRANT ALL ON `one\\_copied\\_onebox\\_upgrade`.* allows it. Nothing was changed." in said
+    shown = onedb.done("upgrade", "--no-backup", *LIMITED)
+    assert "The tables are changed where they are: user limited may not make the database" in shown
+    assert repair.look(store).unrepaired == [] and onedb.run("version").code == 0
+
+
+def test_a_failure_without_the_right_to_copy(onedb: Onedb, store: Store, old: Path, tmp_path: Path) -> None:
+    store.run(lambda tx: tx.run("UPDATE vm_pool SET body = '<VM><ID>' WHERE oid = 1"))
+    before = content(store)
+    ran = onedb.run("upgrade", "--backup", str(tmp_path / "saved.sql"), *LIMITED)
+    assert ran.code == 255 and "The database will be restored" in ran.out
+    assert ran.err == "The database is as it was before the upgrade.\n"
+    assert content(store) == before
+
+
+def test_the_exchange_is_finished_after_a_crash(
+    onedb: Onedb, store: Store, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers that rename tables one by one may stop between two of them."""
+    whole = copies._given
+
+    def half(tx: Tx, statement: str) -> None:
+        if statement.startswith("RENAME TABLE "):
+            renames = statement.removeprefix("RENAME TABLE ").split(", ")
+            whole(tx, f"RENAME TABLE {', '.join(renames[: len(renames) // 2])}")
+            raise KeyboardInterrupt
+        whole(tx, statement)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copies, "_given", half)
+        assert onedb.run("upgrade", "--no-backup").code == 130
+    with store.read() as tx:
+        assert "db_versioning" in schema.tables(tx), "never taken for an empty database"
+    assert onedb.done("upgrade") == "Database schema is up to date.\n"
+    assert repair.look(store).unrepaired == []
+    assert store.read_value(lambda tx: tx.all("SHOW DATABASES LIKE '%copied%upgrade'")) == []
 
 
 def test_the_index_of_searches(onedb: Onedb, store: Store) -> None:

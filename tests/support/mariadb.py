@@ -100,6 +100,18 @@ class MariaDb:
             f"DROP DATABASE IF EXISTS {name}; CREATE DATABASE {name} CHARACTER SET utf8mb4; "
             "CREATE USER IF NOT EXISTS oneadmin@localhost IDENTIFIED BY 'secret'; "
             f"GRANT ALL ON {name}.* TO oneadmin@localhost;"
+            # An upgrade works on a copy beside it; "_" stands for any letter there unless it is marked.
+            + f"GRANT ALL ON `{name}_onebox_upgrade`.* TO oneadmin@localhost;".replace(
+                "_", "\\_", name.count("_") + 2
+            )
+        )
+
+    def section(self, name: str) -> str:
+        """The DB section of oned.conf for a fresh database."""
+        self.database(name)
+        return (
+            f'DB = [ BACKEND = "mysql", SOCKET = "{self.socket}", USER = "oneadmin", PASSWD = "secret", '
+            f'DB_NAME = "{name}" ]'
         )
 
     def kill(self) -> None:

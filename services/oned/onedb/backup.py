@@ -25,6 +25,21 @@ def write(
     file = file or target.backup_file(federated=federated)
     if file.exists() and not force:
         raise OnedbError(f"File {file} exists, backup aborted. Use -f to overwrite.")
+    save(store, file, federated=federated)
+    if target.is_sqlite:
+        what = "database backup of federated tables" if federated else "database backup"
+        print(f"Sqlite {what} stored in {file}\nUse 'onedb restore' to restore the DB.")
+    else:
+        print(
+            f"MySQL dump stored in {file}\n"
+            "Use 'onedb restore' or restore the DB using the mysql command:\n"
+            "mysql -u user -h server -P port db_name < backup_file\n"
+        )
+    return file
+
+
+def save(store: Store, file: Path, *, federated: bool = False) -> None:
+    """Write the database to a file, whole or not at all. Raises OnedbError."""
     part = file.with_name(f"{file.name}.part")
     try:
         # Passwords' digests are in it.
@@ -39,16 +54,6 @@ def write(
         raise OnedbError(f"backup aborted: {error.message}") from None
     finally:
         part.unlink(missing_ok=True)
-    if target.is_sqlite:
-        what = "database backup of federated tables" if federated else "database backup"
-        print(f"Sqlite {what} stored in {file}\nUse 'onedb restore' to restore the DB.")
-    else:
-        print(
-            f"MySQL dump stored in {file}\n"
-            "Use 'onedb restore' or restore the DB using the mysql command:\n"
-            "mysql -u user -h server -P port db_name < backup_file\n"
-        )
-    return file
 
 
 def restore_file(target: Target, options: Namespace) -> int:

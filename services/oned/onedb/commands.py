@@ -107,7 +107,23 @@ COMMANDS: dict[str, Command] = {
             "bring the database to this release's version",
             "upgrade:upgrade",
             (("version", True),),
-            (_FORCE, _BACKUP, _NO_BACKUP),
+            (
+                _FORCE,
+                _BACKUP,
+                _NO_BACKUP,
+                Option(("--dry-run",), "rehearse on a copy and say how long it takes; changes nothing"),
+            ),
+        ),
+        Command(
+            "adopt",
+            "take over the database of an OpenNebula front-end, from its MySQL dump (-: standard input)",
+            "adopt:adopt",
+            (("dump_file", False),),
+            (
+                _FORCE,
+                _BACKUP,
+                Option(("--keep-passwords",), "leave the passwords of oneadmin and serveradmin as they are"),
+            ),
         ),
         Command(
             "backup",

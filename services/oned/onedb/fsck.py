@@ -42,11 +42,14 @@ def fsck(target: Target, options: Namespace) -> int:
         raise OnedbError(f"fsck aborted: {error.message}") from None
     finally:
         gc.enable()
-    _report(outcome)
+    report(outcome)
     return _UNREPAIRED if outcome.unrepaired else 0
 
 
-def _report(outcome: Outcome) -> None:
+def report(outcome: Outcome, *, only_found: bool = False) -> None:
+    """Print what was found and keep it as a file; only_found: say nothing when that is nothing."""
+    if only_found and not outcome.found:
+        return
     lines = [*outcome.repaired, *(f"[UNREPAIRED] {line}" for line in outcome.unrepaired)]
     totals = [
         f"Total errors found: {outcome.found}",

@@ -54,8 +54,12 @@ class Target:
             raise OnedbError(f"File {self.conf.path} doesn't exist")
         return Store.open(self.conf)
 
-    def backup_file(self, *, federated: bool = False) -> Path:
-        """Where a backup goes that was given no name: OpenNebula's name for it, or the next that is free."""
+    def backup_file(self, *, federated: bool = False, folder: Path | None = None) -> Path:
+        """Where a backup goes that was given no name: OpenNebula's name for it, or the next that is free.
+
+        folder: another one than the front-end's.
+        """
+        folder = folder or paths.var()
         now = time.localtime()
         when = f"{now.tm_year}-{now.tm_mon}-{now.tm_mday}_{now.tm_hour}:{now.tm_min}:{now.tm_sec}"
         middle = "federated_" if federated else ""
@@ -63,11 +67,11 @@ class Target:
             name, ending = f"one.db_{middle}{when}", "bck"
         else:
             name, ending = f"mysql_{self.conf.server}_{self.conf.name}_{middle}{when}", "sql"
-        file = paths.var() / f"{name}.{ending}"
+        file = folder / f"{name}.{ending}"
         number = 1
         while file.exists():
             number += 1
-            file = paths.var() / f"{name}_{number}.{ending}"
+            file = folder / f"{name}_{number}.{ending}"
         return file
 
 

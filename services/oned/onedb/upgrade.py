@@ -1,41 +1,49 @@
-"""``upgrade``: brings the tables of an older release to this one's: back up, change, verify, or put back.
+"""``upgrade``: brings the tables of an older release to this one's, on a copy that then takes their place.
 
-Each step is recorded in the transaction that makes it, so an upgrade that was interrupted goes on where it
-stopped. Two that are started at once run one after the other; the second finds nothing to do.
+Back up, put the backup into a copy, change the copy, check and repair it, exchange: whatever fails or is
+interrupted before the last step leaves the database as it was. Where the user of a MySQL server may not make
+another database, the tables are changed where they are and put back from the backup after a failure. Two
+upgrades that are started at once run one after the other; the second finds nothing to do.
 """
 
 from __future__ import annotations
 
 import time
 from argparse import Namespace
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from services.oned.fsck import documents
-from services.oned.fsck.zone import Zone
-from services.oned.onedb import backup, migrations, own_steps, version
+from services.oned.fsck import repair
+from services.oned.onedb import backup, fsck, migrate, version
 from services.oned.onedb.errors import OnedbError
-from services.oned.onedb.migrations import Step
+from services.oned.onedb.migrate import Plan
 from services.oned.onedb.target import Target, require_stopped
-from services.oned.store import DatabaseError, Store, Tx, schema, tables, versions
-from services.oned.store.versions import Record, Versions
-from services.oned.version import OWN_SCHEMA_VERSION, SCHEMA_VERSION
+from services.oned.store import DatabaseError, Store, copies
+from services.oned.store.versions import Versions
+from services.oned.version import SCHEMA_VERSION
 
-_LOCK = "onebox_upgrade"
 _NO_VERSION = 254  # as OpenNebula's command, when the version cannot be read
+_FAULTS = (DatabaseError, OnedbError, ValueError, LookupError)
 
 
 def upgrade(target: Target, options: Namespace) -> int:
-    """Upgrade; 0 when the database is up to date then. Raises OnedbError, saying what became of it."""
+    """Upgrade, or with dry_run only rehearse; 0 when the database is up to date then, or would be.
+
+    Raises OnedbError, saying what became of the database.
+    """
     if options.version not in (None, SCHEMA_VERSION):
         raise OnedbError(
             f"cannot upgrade to version {options.version}, this release has {SCHEMA_VERSION} only"
         )
-    require_stopped(target)
+    if not options.dry_run:
+        require_stopped(target)
     store = target.store()
-    require_stopped(target, store)
+    if not options.dry_run:
+        require_stopped(target, store)
     try:
-        with tables.exclusive(store, _LOCK):
+        with copies.alone(target.conf, store):
+            copies.settle(target.conf, store)
             return _upgrade(target, store, options)
     except DatabaseError as error:
         raise OnedbError(error.message) from None
@@ -49,104 +57,80 @@ def _upgrade(target: Target, store: Store, options: Namespace) -> int:
     if not (found.is_older or found.is_newer):
         print("Database schema is up to date.")
         return 0
-    shared, local = _plan(found)
+    plan = migrate.plan(found)
     if options.verbose:
         print(f"Version read:\nShared tables {found.shared.version} : {found.shared.comment}")
         print(f"Local tables  {found.local.version} : {found.local.comment}\n")
+    times = Times()
     saved: Path | None = None
-    if not options.no_backup:
-        file = Path(options.backup) if options.backup else None
-        saved = backup.write(target, store, file, force=options.force)
+    if not (options.no_backup or options.dry_run):
+        with times.of("backing up"):
+            file = Path(options.backup) if options.backup else None
+            saved = backup.write(target, store, file, force=options.force)
     try:
-        _run(store, found, shared, local, verbose=options.verbose)
-        _verify(store)
-    except (DatabaseError, OnedbError, ValueError, LookupError) as error:
-        _put_back(target, store, saved, str(error))
+        copy = _copied(target, store, saved, times)
+    except copies.NoCopy as refusal:
+        if options.dry_run:
+            raise OnedbError(f"the rehearsal needs a copy: {refusal.message}. Nothing was changed.") from None
+        print(f"The tables are changed where they are: {refusal.message}.")
+        _in_place(target, store, saved, found, plan, verbose=options.verbose)
+        return 0
+    _on_copy(target, store, copy, found, plan, times, options)
     return 0
 
 
-def _plan(found: Versions) -> tuple[list[Step], list[Step]]:
-    """The steps of the shared and of the local tables. Raises OnedbError when there is no way."""
-    if found.is_newer:
-        raise OnedbError(
-            f"the database is of version {found.shared.version} (shared), {found.local.version} (local) and "
-            f"{found.own} (Onebox's own), newer than this release: {SCHEMA_VERSION}, {SCHEMA_VERSION} and "
-            f"{OWN_SCHEMA_VERSION}. Nothing was changed."
-        )
-    # A slave's shared tables are the master's business.
-    shared = (
-        [] if found.is_slave else migrations.path(migrations.SHARED, found.shared.version, SCHEMA_VERSION)
-    )
-    local = migrations.path(migrations.LOCAL, found.local.version, SCHEMA_VERSION)
-    if shared is None or local is None:
-        raise OnedbError(
-            f"databases of version {found.shared.version} (shared) and {found.local.version} (local) cannot "
-            f"be upgraded by this release; supported are {', '.join(migrations.origins())}. Older ones are "
-            "brought to one of these with OpenNebula's own onedb first. Nothing was changed."
-        )
-    return shared, local
+def _copied(target: Target, store: Store, saved: Path | None, times: Times) -> Store:
+    """A copy of the database, made from its backup, which proves at once that the backup can be restored."""
+    dump = saved or copies.dump_file(target.conf, target.backup_file())
+    try:
+        with times.of("copying"):
+            if saved is None:
+                backup.save(store, dump)
+            return copies.make(target.conf, store, dump)
+    finally:
+        if saved is None:
+            dump.unlink(missing_ok=True)
 
 
-# -- steps -------------------------------------------------------------------------------------------------
-def _run(store: Store, found: Versions, shared: list[Step], local: list[Step], *, verbose: bool) -> None:
-    began = time.monotonic()
-    for name, steps, is_shared in (("shared", shared, True), ("local", local, False)):
-        if steps:
-            print(f"\n>>> Running migrators for {name} tables")
-        for step in steps:
-            _take(store, step, is_shared=is_shared, is_slave=found.is_slave)
-            if verbose:
-                print(f"  > {step.origin} to {step.target}: done")
-    store.run(schema.create)
-    for number in range(max(found.own, 1), OWN_SCHEMA_VERSION):
-        store.run(partial(_take_own, number=number))
-    store.run(lambda tx: versions.mark_own(tx, int(time.time())))
-    if verbose:
-        print(f"\nTotal time: {time.monotonic() - began:.2f}s")
-
-
-def _take(store: Store, step: Step, *, is_shared: bool, is_slave: bool) -> None:
-    for alter in step.alter:
-        store.run(alter)
-    comment = (
-        f"Database migrated from {step.origin} to {step.target} (OpenNebula {step.target}) by onedb command."
-    )
-
-    def rewrite(tx: Tx) -> None:
-        for part in step.rewrite:
-            part(tx)
-        record = Record(step.target, int(time.time()), comment)
-        if is_shared:
-            versions.add_shared(tx, record)
+def _on_copy(
+    target: Target, store: Store, copy: Store, found: Versions, plan: Plan, times: Times, options: Namespace
+) -> None:
+    try:
+        with times.of("changing"):
+            migrate.run(copy, found, plan, verbose=options.verbose)
+        with times.of("checking"):
+            migrate.verify(copy)
+            outcome = repair.repair(copy, target.zone_id)
+        fsck.report(outcome, only_found=True)
+        if options.dry_run:
+            copies.remove(target.conf, store, copy)
         else:
-            versions.add_local(tx, record, is_slave)
-
-    store.run(rewrite)
-    print(comment)
-
-
-def _take_own(tx: Tx, number: int) -> None:
-    own_steps.STEPS[number - 1](tx)
-    versions.add_own(tx, number + 1, int(time.time()), f"migrated from {number}")
-
-
-# -- afterwards --------------------------------------------------------------------------------------------
-def _verify(store: Store) -> None:
-    """Raise OnedbError unless the tables are this release's and every document can be read."""
-    with store.snapshot() as tx:
-        found = versions.read(tx)
-        wrong = schema.problems(tx)
-        unreadable = [str(finding) for finding in documents.unreadable(Zone(tx))]
-    if found is None or found.is_older or found.is_newer:
-        wrong.append("the versions are not those of this release")
-    if wrong or unreadable:
-        raise OnedbError("; ".join([*wrong, *unreadable][:10]))
+            copies.take_place(target.conf, store, copy)
+    except _FAULTS as error:
+        print(f"\nThe upgrade failed: {error}")
+        copies.remove(target.conf, store, copy)
+        raise OnedbError("The database is as it was before the upgrade.") from None
+    if options.verbose or options.dry_run:
+        print(f"\n{times}")
+    if options.dry_run:
+        print(f"An upgrade will take about {max(1, round(times.total_s))} s. Nothing was changed.")
 
 
-def _put_back(target: Target, store: Store, saved: Path | None, reason: str) -> None:
+def _in_place(
+    target: Target, store: Store, saved: Path | None, found: Versions, plan: Plan, *, verbose: bool
+) -> None:
+    try:
+        migrate.run(store, found, plan, verbose=verbose)
+        migrate.verify(store)
+        fsck.report(repair.repair(store, target.zone_id), only_found=True)
+    except _FAULTS as error:
+        store.close()
+        print(f"\nThe upgrade failed: {error}")
+        _put_back(target, saved)
+
+
+def _put_back(target: Target, saved: Path | None) -> None:
     """Restore the backup after a failure. Raises OnedbError in any case."""
-    store.close()
-    print(f"\nThe upgrade failed: {reason}")
     if saved is None:
         raise OnedbError(
             "WARNING: No backup has been restored as --no-backup flag was set. The database may be between "
@@ -158,3 +142,26 @@ def _put_back(target: Target, store: Store, saved: Path | None, reason: str) -> 
     except OnedbError as error:
         raise OnedbError(f"{error}\nThe database could not be restored; its backup is {saved}.") from None
     raise OnedbError("The database is as it was before the upgrade.")
+
+
+class Times:
+    """How long the parts of an upgrade took."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[str, float]] = []
+
+    @contextmanager
+    def of(self, part: str) -> Iterator[None]:
+        """Measure a part."""
+        began = time.monotonic()
+        yield
+        self._parts.append((part, time.monotonic() - began))
+
+    @property
+    def total_s(self) -> float:
+        """All of them together."""
+        return sum(seconds for _, seconds in self._parts)
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{part} {seconds:.2f}s" for part, seconds in self._parts)
+        return f"Total time: {self.total_s:.2f}s ({parts})"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.oned.store import schema, versions
-from services.oned.store.db import DatabaseError, Store, Tx
+from services.oned.store.db import DatabaseError, StatementError, Store, Tx
 from services.oned.store.dump import FEDERATED, LOG
 from services.oned.store.sql_text import IncompleteDump, mysql_statements, sqlite_statements
 
@@ -30,7 +30,7 @@ def require_fit(path: Path, dialect: str, *, federated: bool) -> None:
     """Read a dump to its end. Raises UnfitDump for one that is cut off, or of another kind of database."""
     created, places = set(), set()
     marks = 0
-    for statement in _statements(path, dialect):
+    for statement in statements(path, dialect):
         table, place = _CREATED.match(statement), _USE.match(statement)
         if table:
             created.add(table[1])
@@ -56,11 +56,14 @@ def has_users(tx: Tx) -> bool:
 def restore_mysql(store: Store, path: Path, *, federated: bool) -> None:
     """Replace the tables by those of a dump. Raises DatabaseError; then the database may be incomplete."""
     with store.read() as tx:
-        for table in schema.tables(tx) if not federated else [*FEDERATED, LOG]:
-            tx.given(f"DROP TABLE IF EXISTS `{table}`")
-        for statement in _statements(path, "mysql"):
-            if not _PLACE.match(statement):
-                tx.given(statement)
+        try:
+            for table in schema.tables(tx) if not federated else [*FEDERATED, LOG]:
+                tx.given(f"DROP TABLE IF EXISTS `{table}`")
+            for statement in statements(path, "mysql"):
+                if not _PLACE.match(statement):
+                    tx.given(statement)
+        except StatementError as error:
+            raise DatabaseError(f"{path}: {error.message}") from None
         _require_versions(tx, path)
     # The dump changes settings of its connection.
     store.close()
@@ -80,24 +83,36 @@ def restore_sqlite(file: Path, path: Path, *, federated: bool) -> None:
         try:
             if federated:
                 _copy(file, database)
-            for statement in _statements(path, "sqlite"):
+            for statement in statements(path, "sqlite"):
                 database.execute(statement)
             if database.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
                 raise UnfitDump(f"{path}: makes a database that is not sound")
         finally:
             database.close()
-        _take_owner(made, file)
-        _settle(file)
-        os.replace(made, file)
-        for rest in ("-wal", "-shm"):
-            file.with_name(file.name + rest).unlink(missing_ok=True)
+        put_in_place(made, file)
     except (sqlite3.Error, OSError) as error:
         raise DatabaseError(f"{path}: {error}") from None
     finally:
         made.unlink(missing_ok=True)
 
 
-def _statements(path: Path, dialect: str) -> Iterator[str]:
+def put_in_place(made: Path, file: Path) -> None:
+    """Replace a database file by another one, at once; both are closed. Raises sqlite3.Error, OSError."""
+    _take_owner(made, file)
+    for database in (made, file):
+        _settle(database)
+    os.replace(made, file)
+    for rest in ("-wal", "-shm"):
+        file.with_name(file.name + rest).unlink(missing_ok=True)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def statements(path: Path, dialect: str) -> Iterator[str]:
+    """The statements of a dump. Raises UnfitDump when it cannot be read to its end."""
     read = mysql_statements if dialect == "mysql" else sqlite_statements
     try:
         with open(path, encoding="utf-8", newline="\n") as lines:

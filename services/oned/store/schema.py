@@ -121,6 +121,15 @@ def statements(dialect: str) -> list[str]:
     return made
 
 
+def definition(table: str, names: list[str]) -> str | None:
+    """The statement that makes this release's table in SQLite, when it has exactly these columns."""
+    ours = _columns().get(table)
+    if ours is None or sorted(_names(ours)) != sorted(names):
+        return None
+    start = f"CREATE TABLE IF NOT EXISTS {table} ("
+    return next(statement for statement in statements("sqlite") if statement.startswith(start))
+
+
 def _columns() -> dict[str, str]:
     pools = {table: _POOL.format(extra=extra, tail=tail) for table, (extra, tail) in _POOLS.items()}
     return {**pools, **_TABLES}

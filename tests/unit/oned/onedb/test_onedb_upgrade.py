@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
 
 from services.common import xmldoc
 from services.oned.fsck import repair
-from services.oned.onedb import migrations, own_steps, upgrade
+from services.oned.onedb import migrate, migrations, own_steps
 from services.oned.store import Store, Tx, schema, versions
 from services.oned.version import OWN_SCHEMA_VERSION
 from tests.support import older
@@ -115,22 +116,62 @@ def test_a_failure_is_taken_back(core: Core, onedb: Onedb, monkeypatch: pytest.M
     monkeypatch.setattr(migrations, "LOCAL", steps)
     ran = onedb.run("upgrade")
     assert ran.code == 255
-    assert "The upgrade failed: a document that cannot be read\nThe database will be restored" in ran.out
-    assert "as it was before" in ran.err
+    assert "The upgrade failed: a document that cannot be read" in ran.out
+    assert ran.err == "The database is as it was before the upgrade.\n"
     assert content(core.store) == before
+    assert not list(onedb.file.parent.glob("*upgrading*"))
 
 
-def test_an_interrupted_upgrade_goes_on(core: Core, onedb: Onedb, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_backup_nothing_is_lost_either(
+    core: Core, onedb: Onedb, monkeypatch: pytest.MonkeyPatch
+) -> None:
     age(core, older.to_5_10)
+    before = content(core.store)
+    core.zone.close()
     with monkeypatch.context() as patch:
         steps = (*migrations.LOCAL[:-1], migrations.Step("5.12.0", "6.0.0", (), (fail,)))
         patch.setattr(migrations, "LOCAL", steps)
-        ran = onedb.run("upgrade", "--no-backup")
-    assert ran.code == 255 and "No backup has been restored" in ran.err
-    assert onedb.rows("SELECT version FROM local_db_versioning ORDER BY oid") == [("5.10.0",), ("5.12.0",)]
-    assert onedb.run("version").code == 2
-    onedb.done("upgrade")
+        assert onedb.refused("upgrade", "--no-backup") == "The database is as it was before the upgrade.\n"
+    assert content(core.store) == before
+    core.zone.close()
+    onedb.done("upgrade", "--no-backup")
     assert repair.look(core.store).unrepaired == []
+    assert [file.name for file in onedb.file.parent.glob("*upgrading*")] == []
+
+
+def test_a_rehearsal(core: Core, onedb: Onedb) -> None:
+    age(core, older.to_5_10)
+    before = content(core.store)
+    core.zone.close()
+    shown = onedb.done("upgrade", "--dry-run")
+    assert "Database migrated from 5.10.0 to 5.12.0" in shown and "Total time:" in shown
+    assert re.search(r"An upgrade will take about \d+ s\. Nothing was changed\.\n$", shown)
+    assert content(core.store) == before
+    assert sorted(file.name for file in onedb.file.parent.glob("one.db*") if "-" not in file.name) == [
+        "one.db"
+    ]
+    core.zone.close()
+
+
+def test_a_rehearsal_beside_a_front_end(core: Core, onedb: Onedb) -> None:
+    age(core, older.to_5_12)
+    lock = onedb.folder / "var/lock"
+    lock.mkdir()
+    (lock / ".lock").touch()  # OpenNebula's own oned works on it
+    assert "First stop OpenNebula" in onedb.refused("upgrade")
+    assert "Nothing was changed" in onedb.done("upgrade", "--dry-run")
+
+
+def test_what_is_wrong_is_repaired_on_the_way(core: Core, onedb: Onedb) -> None:
+    age(core, older.to_5_12)
+    body = onedb.rows("SELECT body FROM host_pool WHERE oid = 0")[0][0]
+    dirty = re.sub("<CPU_USAGE>.*?</CPU_USAGE>", "<CPU_USAGE>12345</CPU_USAGE>", body)
+    assert dirty != body
+    onedb.change("UPDATE host_pool SET body = ? WHERE oid = 0", dirty)
+    shown = onedb.done("upgrade")
+    assert "12345" in shown and "Total errors repaired:" in shown and "Total errors unrepaired: 0" in shown
+    assert repair.look(core.store).unrepaired == []
+    core.zone.close()
 
 
 def test_what_comes_out_is_verified(core: Core, onedb: Onedb) -> None:
@@ -184,7 +225,7 @@ def test_steps_of_our_own_tables(core: Core, onedb: Onedb, monkeypatch: pytest.M
         tx.run("UPDATE onebox_lease SET name = 'renamed'")
 
     onedb.change("INSERT INTO onebox_lease VALUES ('old', '', 1, 0)")
-    for module in (versions, upgrade):
+    for module in (versions, migrate):
         monkeypatch.setattr(module, "OWN_SCHEMA_VERSION", 2)
     monkeypatch.setattr(own_steps, "STEPS", (rename,))
     assert onedb.run("version").code == 2
