@@ -104,7 +104,7 @@ def test_a_dump_becomes_the_database(here: Here, dump: Path, whole: Breakable) -
         fresh = {table: sorted(schema.columns(tx, table)) for table in schema.tables(tx)}
     here.store.close()
     shown = here.onedb.done("adopt", str(dump))
-    assert "opennebula.sql: a database of release 5.1" in shown
+    assert "The dump is of release 5.1" in shown
     assert "user oneadmin (0): password and driver core of this front-end" in shown
     assert "12345" in shown and "Total errors unrepaired: 0" in shown
     with here.store.read() as tx:
@@ -183,7 +183,7 @@ def test_a_dump_that_is_not_there(here: Here, tmp_path: Path) -> None:
 def test_a_real_dump(here: Here, shared_folder: Path, name: str) -> None:
     file = shared_folder / f"dumps/opennebula-6.0.0.3-{name}.sql"
     shown = here.onedb.done("adopt", str(file))
-    assert "a database of release 6.0.0" in shown and "Adopted in" in shown
+    assert "The dump is of release 6.0.0" in shown and "Adopted in" in shown
     assert repair.look(here.store).unrepaired == []
     assert here.zone.value("one.user.info", -1)
     assert ("there is no user serveradmin" in shown) == (name == "admin")

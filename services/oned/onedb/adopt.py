@@ -74,7 +74,7 @@ def _adopt(target: Target, store: Store, dump: Path, *, keeps_passwords: bool) -
         copy = copies.make(target.conf, store, dump, foreign.fill_sqlite if target.is_sqlite else None)
         found = _version(copy, dump)
         plan = migrate.plan(found)
-        print(f"{dump.name}: a database of release {found.local.version}")
+        print(f"The dump is of release {found.local.version}.")
         migrate.run(copy, found, plan, verbose=False)
         migrate.verify(copy)
         changed = []
@@ -89,7 +89,7 @@ def _adopt(target: Target, store: Store, dump: Path, *, keeps_passwords: bool) -
         copies.remove(target.conf, store, copy)
         raise
     _report(target, there, changed, outcome, missing)
-    print(f"\nAdopted in {time.monotonic() - began:.1f} s: start the front-end now.")
+    print(f"\nAdopted in {time.monotonic() - began:.1f} s. A front-end can start on it.")
 
 
 def _version(copy: Store, dump: Path) -> Versions:
@@ -97,12 +97,12 @@ def _version(copy: Store, dump: Path) -> Versions:
         found = versions.read(tx)
         own = [table for table in schema.tables(tx) if table.startswith(_OWN_PREFIX)]
     if found is None:
-        raise OnedbError(f"{dump.name}: holds no version of the tables")
+        raise OnedbError(f"the dump holds no version of the tables")
     if own:
-        raise OnedbError(f"{dump.name}: is a backup of Onebox's: onedb restore puts it back")
+        raise OnedbError(f"the dump is a backup of Onebox's: onedb restore puts it back")
     if found.is_newer:
         raise OnedbError(
-            f"{dump.name}: is of release {found.local.version}, newer than this one ({SCHEMA_VERSION})"
+            f"the dump is of release {found.local.version}, newer than this one ({SCHEMA_VERSION})"
         )
     return found
 

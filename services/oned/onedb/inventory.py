@@ -25,10 +25,10 @@ _KINDS = {
 # A fresh zone has none of these.
 _USED = ("host_pool", "image_pool", "network_pool", "template_pool", "vm_pool", "document_pool", "hook_pool")
 _FIRST_USERS = 2
-# (table, element of the driver's name, section of oned.conf that names drivers, attribute in it)
+# (table, element of the driver's name, section of oned.conf that names drivers, attribute in it); those that
+# monitor hosts are in another file
 _DRIVERS = (
     ("host_pool", "VM_MAD", "VM_MAD", "NAME"),
-    ("host_pool", "IM_MAD", "IM_MAD", "NAME"),
     ("datastore_pool", "TM_MAD", "TM_MAD_CONF", "NAME"),
     ("datastore_pool", "DS_MAD", "DS_MAD_CONF", "NAME"),
     ("network_pool", "VN_MAD", "VN_MAD_CONF", "NAME"),
