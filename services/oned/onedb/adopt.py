@@ -97,9 +97,9 @@ def _version(copy: Store, dump: Path) -> Versions:
         found = versions.read(tx)
         own = [table for table in schema.tables(tx) if table.startswith(_OWN_PREFIX)]
     if found is None:
-        raise OnedbError(f"the dump holds no version of the tables")
+        raise OnedbError("the dump holds no version of the tables")
     if own:
-        raise OnedbError(f"the dump is a backup of Onebox's: onedb restore puts it back")
+        raise OnedbError("the dump is a backup of Onebox's: onedb restore puts it back")
     if found.is_newer:
         raise OnedbError(
             f"the dump is of release {found.local.version}, newer than this one ({SCHEMA_VERSION})"
