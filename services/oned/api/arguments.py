@@ -13,20 +13,18 @@ _RANGES = {"i": (-(2**31), 2**31 - 1), "6": (-(2**63), 2**63 - 1)}
 def checked(row: Method, args: list[Any]) -> tuple[str, list[Any]]:
     """The session and the checked arguments, defaults filled in. Raises ApiError naming the argument."""
     if not args:
-        raise ApiError(f"{row.name} needs the arguments {_expected(row)}; none was given.")
+        raise ApiError(f"Needs the arguments {_expected(row)}; none was given.")
     if not isinstance(args[0], str):
-        raise ApiError(f"{row.name}: argument 1, session, must be a string, found {kind_of(args[0])}.")
+        raise ApiError(f"Argument 1, session, must be a string, found {kind_of(args[0])}.")
     values: list[Any] = []
     for position, param in enumerate(row.params, start=1):
         if position < len(args):
             problem = mismatch(param, args[position])
             if problem:
-                raise ApiError(f"{row.name}: argument {position + 1}, {param.name}, {problem}.")
+                raise ApiError(f"Argument {position + 1}, {param.name}, {problem}.")
             values.append(bool(args[position]) if param.kind == "b" else args[position])
         elif param.default is REQUIRED:
-            raise ApiError(
-                f"{row.name}: argument {position + 1}, {param.name}, is missing; expected {_expected(row)}."
-            )
+            raise ApiError(f"Argument {position + 1}, {param.name}, is missing; expected {_expected(row)}.")
         else:
             values.append(default(param))
     return args[0], values
