@@ -26,6 +26,11 @@ def var() -> Path:
     return _place("var", "/var/lib/one")
 
 
+def upgrade_note() -> Path:
+    """There while the database is upgraded: who waits for the front-end waits longer then."""
+    return var() / ".upgrading"
+
+
 def log() -> Path:
     """Log files; with a prefix OpenNebula keeps them in var."""
     return _place("var", "/var/log/one")

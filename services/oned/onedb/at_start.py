@@ -31,6 +31,7 @@ def main() -> int:
 
 
 def _start(found: Target) -> int:
+    paths.upgrade_note().unlink(missing_ok=True)  # of an upgrade that was killed
     if found.is_sqlite and not found.conf.path.is_file():
         return 0
     store = found.store()
@@ -53,7 +54,12 @@ def _start(found: Target) -> int:
         return 0
     print(f"The {found.name} is of release {versions.local.version}: it is upgraded now.", flush=True)
     words = ["--verbose", *(["--no-backup"] if _has_no_backup() else ["--backup", str(_backup_file(found))])]
-    return upgrade.upgrade(found, commands.parse(commands.COMMANDS["upgrade"], words))
+    note = paths.upgrade_note()
+    note.touch()
+    try:
+        return upgrade.upgrade(found, commands.parse(commands.COMMANDS["upgrade"], words))
+    finally:
+        note.unlink(missing_ok=True)
 
 
 def _has_no_backup() -> bool:
