@@ -1,0 +1,1 @@
+"""Reads, compares and changes OpenNebula's configuration files; comments, order and blank lines stay."""
