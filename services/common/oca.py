@@ -45,8 +45,12 @@ class EndpointError(Exception):
 class Client:
     """Calls to one endpoint in the name of one session (``user:secret``)."""
 
-    def __init__(self, endpoint: str, session: str, timeout_s: float | None = None) -> None:
+    def __init__(
+        self, endpoint: str, session: str, timeout_s: float | None = None, cacert: str | None = None
+    ) -> None:
+        """cacert: a file with the certificates that an https endpoint must be vouched for by."""
         self.endpoint = endpoint
+        self._cacert = cacert
         self._session = session
         self._timeout_s = timeout_s
         self._is_tls, self._host, self._port, self._path = split_url(endpoint)
@@ -61,6 +65,10 @@ class Client:
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
+
+    def to(self, endpoint: str, timeout_s: float | None = None) -> Client:
+        """A client of another endpoint in the name of the same session."""
+        return Client(endpoint, self._session, timeout_s, self._cacert)
 
     def close(self) -> None:
         """Close the kept connection, if any."""
@@ -147,10 +155,12 @@ class Client:
             ) from None
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self._socket = _tls(plain, self._host) if self._is_tls else plain
+            self._socket = _tls(plain, self._host, self._cacert) if self._is_tls else plain
         except OSError as error:  # ssl.SSLError is one
             plain.close()
-            raise EndpointError(f"TLS with {self.endpoint} failed: {_reason(error)}") from None
+            raise EndpointError(
+                f"TLS with {self.endpoint} failed: {_tls_reason(error, self._cacert)}"
+            ) from None
         self._socket.settimeout(self._timeout_s)
 
     def _receive(self) -> bytes:
@@ -276,16 +286,30 @@ def _value_of(values: list[Any]) -> Any:
     raise OneError(int(code), str(values[1]), object_id)
 
 
-def _tls(plain: socket.socket, host: str) -> Any:
+def _tls(plain: socket.socket, host: str, cacert: str | None) -> Any:
     import ssl  # here: it costs 15 ms and most endpoints do not use it
 
-    context = ssl.create_default_context()
+    context = ssl.create_default_context(cafile=cacert)
     if os.environ.get("ONE_CERT_DIR"):
         context.load_verify_locations(capath=os.environ["ONE_CERT_DIR"])
     if os.environ.get("ONE_DISABLE_SSL_VERIFY"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context.wrap_socket(plain, server_hostname=host)
+
+
+def _tls_reason(error: OSError, cacert: str | None) -> str:
+    """What went wrong, and what helps against a certificate that nobody here vouches for."""
+    if isinstance(error, FileNotFoundError):
+        return f"there is no certificate file {cacert}"
+    if getattr(error, "verify_message", ""):
+        return (
+            f"its certificate is not trusted ({error.verify_message}). "  # type: ignore[attr-defined]
+            "Name the authority's certificate with --cacert, or its folder in ONE_CERT_DIR."
+        )
+    if getattr(error, "reason", "") in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
+        return "nothing there speaks TLS; the endpoint may begin with http:// instead"
+    return _reason(error)
 
 
 def _refuse_doctype(*_args: Any) -> None:

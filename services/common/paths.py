@@ -28,7 +28,7 @@ def var() -> Path:
 
 def upgrade_note() -> Path:
     """There while the database is upgraded: who waits for the front-end waits longer then."""
-    return var() / ".upgrading"
+    return run() / "upgrading"
 
 
 def log() -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import json
 import logging
 import os
 import signal
@@ -13,6 +15,8 @@ from pathlib import Path
 from services.common import log, paths
 from services.common.config import ConfigError
 from services.common.oca import Client, EndpointError, OneError
+from services.common.xmldoc import XmlError
+from services.scheduler import whatif, whatif_text
 from services.scheduler.config import SchedConf, load
 from services.scheduler.loop import Loop
 from services.scheduler.watch import Watcher
@@ -88,13 +92,36 @@ def _reload() -> SchedConf | None:
         return None
 
 
+def dry_run(conf: SchedConf, as_json: bool) -> int:
+    """Print what the scheduler would do now, and do nothing; the exit code."""
+    try:
+        session = wait_for_session(session_file(), time.monotonic())
+        with Client(conf.endpoint, session, conf.timeout_s) as client:
+            snapshot, notes = whatif.read(client, conf)
+    except (StartError, OneError, EndpointError, XmlError) as error:
+        print(f"scheduler: {error}", file=sys.stderr)
+        return 1
+    made = whatif.make_plan(snapshot, conf)
+    if as_json:
+        print(json.dumps(whatif.plan_as_json(made), indent=2))
+    else:
+        print("\n".join([*whatif_text.plan_lines(snapshot, made), *notes]))
+    return 0
+
+
 def main() -> int:
     """Run until SIGTERM or SIGINT; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m services.scheduler", description=__doc__)
+    parser.add_argument("--dry-run", action="store_true", help="print the plan for the present, do nothing")
+    parser.add_argument("--json", action="store_true", help="with --dry-run: print it as JSON")
+    given = parser.parse_args()
     try:
         conf = settings()
     except ConfigError as error:
         print(f"scheduler: {error}", file=sys.stderr)
         return 1
+    if given.dry_run:
+        return dry_run(conf, given.json)
     log.setup(paths.log() / "sched.log" if conf.log_to_file else None, conf.debug_level)
     if conf.unknown:
         _log.warning("sched.conf: nothing reads %s", ", ".join(conf.unknown))
@@ -111,7 +138,7 @@ def main() -> int:
     alive = paths.run() / "scheduler.alive"
     alive.parent.mkdir(parents=True, exist_ok=True)
     loop = Loop(conf, lambda: Client(conf.endpoint, session, conf.timeout_s), alive, _reload)
-    watcher = Watcher(conf.endpoint, session, loop.changed)
+    watcher = Watcher(conf.endpoint, session, loop.changed, loop.failed)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     signal.signal(signal.SIGHUP, lambda *_: loop.ask_reload())

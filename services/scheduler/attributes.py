@@ -10,11 +10,16 @@ Source: requirement expression syntax; the order of places was seen at a real 6.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from lxml import etree
+if TYPE_CHECKING:
+    from lxml import etree
 
-HOST_PLACES = ("TEMPLATE/", "HOST_SHARE/", "", "MONITORING/CAPACITY/", "MONITORING/SYSTEM/", "MONITORING/")
-DATASTORE_PLACES = ("TEMPLATE/", "")
+HOST_PLACES = (
+    "TEMPLATE/", "HOST_SHARE/", "HOST_SHARE/DATASTORES/", "MONITORING/CAPACITY/", "MONITORING/SYSTEM/", "",
+    "MONITORING/",
+)  # fmt: skip
+DATASTORE_PLACES = NETWORK_PLACES = ("TEMPLATE/", "")
 
 
 class Attributes:

@@ -6,17 +6,21 @@ Nothing here outlives the process; after a restart the front-end's documents say
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from services.scheduler.plan import Dispatch
-from services.scheduler.records import Host
+from services.scheduler.promises import Promises
+from services.scheduler.records import Host, Snapshot
 
 FIRST_DELAY_S = 2.0
 LONGEST_DELAY_S = 300.0
 #: Refusals in a row that a VM may collect on different hosts before it has to pause altogether.
 FREE_TRIES = 3
 LONGEST_PAUSE_S = 60.0
+#: A VM that could not be started on a host prefers others for so long.
+FAILURES_KEPT_S = 900.0
 
 
 @dataclass(slots=True)
@@ -36,6 +40,8 @@ class Books:
         self._lock = threading.Lock()
         self._under_way: dict[int, Dispatch] = {}
         self._refusals: dict[int, _Refusals] = {}
+        self._promises = Promises()
+        self._failures: dict[tuple[int, int], tuple[float, float]] = {}  # (VM, host) -> until, delay
 
     # -- deployments under way -------------------------------------------------------------------------
     def start(self, dispatches: Iterable[Dispatch]) -> None:
@@ -53,6 +59,7 @@ class Books:
         with self._lock:
             self._under_way.pop(dispatch.vm_id, None)
             self._refusals.pop(dispatch.vm_id, None)
+            self._promises.add(dispatch, time.monotonic())
 
     def refused(self, dispatch: Dispatch, answer: str, now: float) -> None:
         """A deployment failed: keep that VM from that host, twice as long each time."""
@@ -67,7 +74,19 @@ class Books:
             delay_s = min(LONGEST_DELAY_S, delay_s * 2)
             known.until[dispatch.host_id] = (now + delay_s, delay_s)
 
+    def failed(self, vm_id: int, host_id: int, now: float) -> None:
+        """A VM could not be started on a host: if it comes to wait again, another host is tried first."""
+        with self._lock:
+            _, delay_s = self._failures.get((vm_id, host_id), (0.0, FIRST_DELAY_S / 2))
+            delay_s = min(LONGEST_DELAY_S, delay_s * 2)
+            self._failures[vm_id, host_id] = (now + delay_s, delay_s)
+
     # -- what the next cycle must respect ----------------------------------------------------------------
+    def count_promises(self, found: Snapshot, under_way: Mapping[int, Dispatch], now: float) -> None:
+        """Take space and leases that are promised off a snapshot that was just read."""
+        with self._lock:
+            self._promises.count(found, under_way, now)
+
     def keep_only(self, vm_ids: Iterable[int]) -> None:
         """Forget the refusals of VMs that are neither waiting nor under way."""
         with self._lock:
@@ -83,10 +102,25 @@ class Books:
     def avoid(self, now: float) -> Mapping[int, frozenset[int]]:
         """By VM id: the hosts to keep it from now."""
         with self._lock:
-            return {
+            found = {
                 vm_id: frozenset(host_id for host_id, (until, _) in known.until.items() if until > now)
                 for vm_id, known in self._refusals.items()
             }
+            for (vm_id, host_id), (until, _) in self._failures.items():
+                if until > now:
+                    found[vm_id] = found.get(vm_id, frozenset()) | {host_id}
+            return found
+
+    def failed_hosts(self, now: float) -> Mapping[int, frozenset[int]]:
+        """By VM id: the hosts where it could not be started lately; any other that fits is better."""
+        found: dict[int, frozenset[int]] = {}
+        with self._lock:
+            for (vm_id, host_id), (until, _) in list(self._failures.items()):
+                if until + FAILURES_KEPT_S < now:
+                    del self._failures[vm_id, host_id]
+                else:
+                    found[vm_id] = found.get(vm_id, frozenset()) | {host_id}
+        return found
 
     def last_answer(self, vm_id: int) -> str:
         """What the front-end said when it refused this VM last; empty when it did not."""
@@ -103,6 +137,7 @@ class Books:
                 for time in (known.paused_until, *(until for until, _ in known.until.values()))
                 if time > now
             ]
+            times += [until for until, _ in self._failures.values() if until > now]
             return min(times) - now if times else float("inf")
 
 
@@ -120,3 +155,5 @@ def count_under_way(hosts: Iterable[Host], under_way: Mapping[int, Dispatch]) ->
             host.memory_usage_kb += one.memory_kb
             host.running_vms += 1
             host.vm_ids = (*host.vm_ids, one.vm_id)
+            if one.needs is not None:
+                host.promised = (*host.promised, (one.vm_id, one.needs))

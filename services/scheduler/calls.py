@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from services.common.oca import Client, EndpointError, OneError
+from services.scheduler import networks
 from services.scheduler.books import Books
 from services.scheduler.messages import attribute
 from services.scheduler.plan import Dispatch
@@ -17,6 +18,9 @@ from services.scheduler.plan import Dispatch
 _log = logging.getLogger("SCHED")
 _STOP, _DEPLOY, _MESSAGE = 0, 1, 2
 _APPEND = 1
+_NO_ENFORCE = False
+_SAME_DATASTORE = -1
+_DONE = {"deploy": "deployed on", "migrate": "moved to"}
 
 Work = Callable[[Client], None]
 
@@ -42,7 +46,14 @@ class Calls:
 
     def deploy(self, dispatch: Dispatch, note: str) -> None:
         """Ask for a deployment; note is what the log says of it."""
-        self._put(_DEPLOY, lambda client: self._deploy(client, dispatch, note))
+        chosen = networks.template(dispatch.networks)
+        args = (dispatch.vm_id, dispatch.host_id, _NO_ENFORCE, dispatch.ds_id, chosen)
+        self._put(_DEPLOY, lambda client: self._place(client, dispatch, note, "deploy", args))
+
+    def move(self, dispatch: Dispatch, note: str, *, is_live: bool, cold_migrate_mode: int) -> None:
+        """Ask for a migration: live, or with the machine saved (0), powered off (1) or off hard (2)."""
+        args = (dispatch.vm_id, dispatch.host_id, is_live, _NO_ENFORCE, _SAME_DATASTORE, cold_migrate_mode)
+        self._put(_DEPLOY, lambda client: self._place(client, dispatch, note, "migrate", args))
 
     def message(self, vm_id: int, text: str) -> None:
         """Set a VM's SCHED_MESSAGE."""
@@ -70,23 +81,25 @@ class Calls:
                 except Exception:  # noqa: BLE001 - the edge of a thread that has to go on serving
                     _log.exception("a call to the front-end failed in a way nobody expected")
 
-    def _deploy(self, client: Client, dispatch: Dispatch, note: str) -> None:
+    def _place(
+        self, client: Client, dispatch: Dispatch, note: str, action: str, args: tuple[object, ...]
+    ) -> None:
         started = time.monotonic()
-        refusal = "the call could not be made"
+        refusal, done = "the call could not be made", _DONE[action]
         try:
-            client.call("vm.deploy", dispatch.vm_id, dispatch.host_id, False, dispatch.ds_id, "")
+            client.call(f"vm.{action}", *args)
             refusal = ""
         except (OneError, EndpointError) as error:
             refusal = str(error) or type(error).__name__
         finally:  # whatever happens, the VM must not stay "under way"
             if refusal:
-                _log.warning("VM %d not deployed on %s: %s", dispatch.vm_id, note, refusal)
+                _log.warning("VM %d not %s %s: %s", dispatch.vm_id, done, note, refusal)
                 self._books.refused(dispatch, refusal, time.monotonic())
                 self._refused()
             else:
                 self._books.done(dispatch)
                 took_ms = 1000 * (time.monotonic() - started)
-                _log.info("VM %d deployed on %s (%.0f ms)", dispatch.vm_id, note, took_ms)
+                _log.info("VM %d %s %s (%.0f ms)", dispatch.vm_id, done, note, took_ms)
 
     def _message(self, client: Client, vm_id: int, text: str) -> None:
         try:

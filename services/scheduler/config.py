@@ -29,8 +29,10 @@ _KNOWN = frozenset(
 class SchedConf:
     """Settings of one file; the defaults hold where the file says nothing.
 
-    max_vm, max_dispatch, max_host: per round, 0 for no limit. host_rank, datastore_rank: expressions for VMs
-    that bring none. dispatch_threads: deployments asked for at the same time (not OpenNebula's: our own).
+    max_vm, max_dispatch, max_host: per round, 0 for no limit. host_rank, datastore_rank, network_rank:
+    expressions for VMs that bring none. different_vnets: each automatic interface of a VM gets a network of
+    its own. cold_migrate_mode: 0 save, 1 power off, 2 power off hard. dispatch_threads: deployments asked for
+    at the same time (not OpenNebula's: our own).
     log_to_file: besides the standard error, which every LOG/SYSTEM gets. unknown: settings of the file that
     nothing here reads.
     """
@@ -44,6 +46,10 @@ class SchedConf:
     memory_system_ds_scale: int = 0
     host_rank: str = "- RUNNING_VMS"
     datastore_rank: str = "FREE_MB"
+    network_rank: str = "USED_LEASES"
+    different_vnets: bool = True
+    live_rescheds: bool = False
+    cold_migrate_mode: int = 0
     dispatch_threads: int = 8
     debug_level: int = 3
     log_to_file: bool = True
@@ -80,19 +86,16 @@ def load(path: Path) -> SchedConf:
         memory_system_ds_scale=whole("MEMORY_SYSTEM_DS_SCALE", 0, -1, 1000),
         host_rank=policy("DEFAULT_SCHED", HOST_POLICIES),
         datastore_rank=policy("DEFAULT_DS_SCHED", DATASTORE_POLICIES),
+        network_rank=policy("DEFAULT_NIC_SCHED", NETWORK_POLICIES),
+        different_vnets=_is_different(settings, faults),
+        live_rescheds=whole("LIVE_RESCHEDS", 0, 0, 1) == 1,
+        cold_migrate_mode=whole("COLD_MIGRATE_MODE", 0, 0, 2),
         dispatch_threads=whole("DISPATCH_THREADS", default.dispatch_threads, 1, 64),
         debug_level=_debug_level(settings, faults),
         log_to_file=_log_system(settings, faults) == "file",
         unknown=tuple(sorted(settings.names() - _KNOWN)),
     )
-    # Checked although their use comes with rescheduling and automatic networks: a wrong value is found now.
-    whole("MESSAGE_SIZE", 1 << 30, 1, 1 << 40)
-    whole("LIVE_RESCHEDS", 0, 0, 1)
-    whole("COLD_MIGRATE_MODE", 0, 0, 2)
-    policy("DEFAULT_NIC_SCHED", NETWORK_POLICIES)
-    different = settings.get("DIFFERENT_VNETS")
-    if different is not None and not is_yes(different) and different.upper() not in ("NO", "FALSE", "0"):
-        faults.append(f"DIFFERENT_VNETS must be YES or NO, found {different[:40]!r}")
+    whole("MESSAGE_SIZE", 1 << 30, 1, 1 << 40)  # answers are read whole; a wrong value is found all the same
     if faults:
         raise ConfigError(f"{path}: " + "; ".join(faults))
     return conf
@@ -117,6 +120,13 @@ def _policy(settings: Template, name: str, ranks: tuple[str | None, ...]) -> str
     except expression.ExpressionError as error:
         raise ConfigError(f"{name}/RANK: {error}") from None
     return vector["RANK"]
+
+
+def _is_different(settings: Template, faults: list[str]) -> bool:
+    text = settings.get("DIFFERENT_VNETS") or "YES"
+    if not is_yes(text) and text.upper() not in ("NO", "FALSE", "0"):
+        faults.append(f"DIFFERENT_VNETS must be YES or NO, found {text[:40]!r}")
+    return is_yes(text)
 
 
 def _debug_level(settings: Template, faults: list[str]) -> int:

@@ -19,7 +19,7 @@ from services.scheduler.books import Books, count_under_way
 from services.scheduler.calls import Calls
 from services.scheduler.config import SchedConf
 from services.scheduler.messages import MessageBook
-from services.scheduler.plan import Plan, plan
+from services.scheduler.plan import Avoid, Plan, plan
 from services.scheduler.records import VM, Snapshot
 
 _log = logging.getLogger("SCHED")
@@ -85,6 +85,10 @@ class Loop:
         """Something happened that may need a cycle."""
         self._bell.ring()
 
+    def failed(self, vm_id: int, host_id: int) -> None:
+        """A VM could not be started on a host."""
+        self._books.failed(vm_id, host_id, time.monotonic())
+
     def stop(self) -> None:
         """End the loop; may be called from a signal handler."""
         self._is_stopping = True
@@ -149,8 +153,9 @@ class Loop:
         found = reading.read_resources(self._client, ready)
         rights.limit(self._client, found, self._zone)
         count_under_way(found.hosts, under_way)
+        self._books.count_promises(found, under_way, started)
         read = time.monotonic()
-        made = plan(found, self._conf, self._seeds.getrandbits(32), self._books.avoid(read))
+        made = self._plan(found, read)
         decided = time.monotonic()
         _log.log(
             logging.INFO if made.dispatches else logging.DEBUG,
@@ -166,6 +171,17 @@ class Loop:
         self._carry_out(found, made)
         self._tell(ready, made)
 
+    def _plan(self, found: Snapshot, now: float) -> Plan:
+        """The plan; a VM that has failed on every host that fits gets one of those rather than none."""
+        seed = self._seeds.getrandbits(32)
+        avoid, failed = self._books.avoid(now), self._books.failed_hosts(now)
+        made = plan(found, self._conf, seed, _joined(avoid, failed))
+        stuck = made.refusals.keys() & failed.keys()
+        if not stuck:
+            return made
+        others = {vm_id: hosts for vm_id, hosts in failed.items() if vm_id not in stuck}
+        return plan(found, self._conf, seed, _joined(avoid, others))
+
     def _zone(self) -> int:
         if self._zone_id is None:
             self._zone_id = reading.read_zone_id(self._client)
@@ -177,7 +193,12 @@ class Loop:
         for one in made.dispatches:
             host = f"host {names[one.host_id]} ({one.host_id})"
             rank = one.rank + 0.0  # no "-0"
-            self._calls.deploy(one, f"{host}, datastore {one.ds_id}, rank {rank:g}, seed {made.seed}")
+            note = f"{host}, datastore {one.ds_id}, rank {rank:g}, seed {made.seed}"
+            if one.is_move:
+                is_live, mode = self._conf.live_rescheds, self._conf.cold_migrate_mode
+                self._calls.move(one, note, is_live=is_live, cold_migrate_mode=mode)
+            else:
+                self._calls.deploy(one, note)
 
     def _tell(self, vms: list[VM], made: Plan) -> None:
         answers = {vm_id: self._books.last_answer(vm_id) for vm_id in made.refusals}
@@ -195,3 +216,12 @@ class Loop:
             _log.warning("ONE_XMLRPC, TIMEOUT and DISPATCH_THREADS take effect after a restart")
         self._conf = conf
         _log.info("settings were read again")
+
+
+def _joined(first: Avoid, second: Avoid) -> Avoid:
+    """For each VM the hosts that either names."""
+    nothing: frozenset[int] = frozenset()
+    return {
+        vm_id: first.get(vm_id, nothing) | second.get(vm_id, nothing)
+        for vm_id in first.keys() | second.keys()
+    }

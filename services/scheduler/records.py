@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from services.scheduler.attributes import Attributes
+from services.scheduler.groups import VMGroup
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+    from services.scheduler.devices import Needs
 
 #: HOST/STATE of a host that takes VMs (INIT, ERROR, DISABLED, OFFLINE ... do not).
 MONITORED = 2
@@ -12,27 +19,40 @@ MONITORED = 2
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The hosts (all, or some by id and by cluster) and datastores (by id) that an owner's VMs may go to."""
+    """The hosts (all, or some by id and by cluster), datastores and networks (by id) that an owner's VMs may
+    have."""
 
     all_hosts: bool
     host_ids: frozenset[int]
     cluster_ids: frozenset[int]
     datastore_ids: frozenset[int]
+    network_ids: frozenset[int] = frozenset()
 
     def has_host(self, host: Host) -> bool:
         """Whether the VMs may go to a host."""
         return self.all_hosts or host.id in self.host_ids or host.cluster_id in self.cluster_ids
 
 
+@dataclass(frozen=True, slots=True)
+class AutoNic:
+    """An interface whose network the scheduler chooses; all requirements must hold."""
+
+    id: int
+    requirements: tuple[str, ...] = ()
+    rank: str = ""
+
+
 @dataclass(slots=True)
 class VM:
-    """A VM that waits for a place.
+    """A VM that waits for a place, or that runs and is to be moved (resched).
 
     cpu: percent of one processor. disk_mb: room it needs in its system datastore. image_mb: (datastore id,
     MB) for disks that are copied inside their image datastore. requirements and ds_requirements: expressions
     that must all hold. host_id: where it runs now, for one that is to be moved. message: its SCHED_MESSAGE.
     error: why this VM cannot be judged at all, empty when it can. reach: where its owner may have it; None is
-    anywhere.
+    anywhere. in_vmgroup: it names a VM group. needs: devices and pinned CPUs. nics: its automatic interfaces.
+    has_disks: they lie on a system datastore already, so that a shared one needs no more room; ds_id: the
+    datastore that it has to keep. is_cloud: it says how to run in a public cloud.
     """
 
     id: int
@@ -53,6 +73,12 @@ class VM:
     message: str = ""
     error: str = ""
     reach: Reach | None = None
+    in_vmgroup: bool = False
+    needs: Needs | None = None
+    nics: tuple[AutoNic, ...] = ()
+    has_disks: bool = False
+    ds_id: int | None = None
+    is_cloud: bool = False
 
 
 @dataclass(slots=True)
@@ -61,6 +87,8 @@ class Host:
 
     cpu in percent, memory in KB. store_free_mb: free space of the datastores that lie on the host itself, by
     datastore id; free_disk_mb: the same for datastores that it does not list. None means not reported.
+    is_cloud: it stands for a public cloud, which needs no datastore. share: its HOST_SHARE, of which devices
+    and NUMA nodes are read when a VM needs some; promised: VMs under way to it with such needs.
     """
 
     id: int
@@ -76,6 +104,9 @@ class Host:
     attributes: Attributes
     store_free_mb: dict[int, int] = field(default_factory=dict)
     free_disk_mb: int | None = None
+    is_cloud: bool = False
+    share: etree._Element | None = None
+    promised: tuple[tuple[int, Needs], ...] = ()
 
 
 @dataclass(slots=True)
@@ -100,9 +131,25 @@ class Datastore:
 
 
 @dataclass(slots=True)
+class Network:
+    """A virtual network. use_bits: as of a datastore."""
+
+    id: int
+    name: str
+    cluster_ids: frozenset[int]
+    free_leases: int
+    attributes: Attributes
+    uid: int = 0
+    gid: int = 0
+    use_bits: tuple[bool, bool, bool] = (True, False, False)
+
+
+@dataclass(slots=True)
 class Snapshot:
     """Everything that a plan depends on."""
 
     vms: list[VM]
     hosts: list[Host]
     datastores: list[Datastore]
+    vmgroups: list[VMGroup] = field(default_factory=list)
+    networks: list[Network] = field(default_factory=list)

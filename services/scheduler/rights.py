@@ -1,4 +1,4 @@
-"""Where a user's VMs may go: hosts that the owner may manage, system datastores that the owner may use.
+"""Where a user's VMs may go: hosts that the owner may manage, datastores and networks that it may use.
 
 The rights of the VM's owner count, not those of whoever the scheduler calls as: that is what makes a VDC hold
 for VMs that wait. VMs of oneadmin, and of the oneadmin group, may go anywhere.
@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from services.common import xmldoc
-from services.scheduler.records import Datastore, Reach, Snapshot
+from services.scheduler.records import Datastore, Network, Reach, Snapshot
 from services.scheduler.snapshot import Caller
 
 _INDIVIDUAL, _GROUP, _ALL, _CLUSTER = 0x1_0000_0000, 0x2_0000_0000, 0x4_0000_0000, 0x8_0000_0000
 _SELECTORS, _ID_BITS = 0xF_0000_0000, 0xFFFF_FFFF
-_HOST, _DATASTORE = 0x20_0000_0000, 0x1000_0000_0000
+_HOST, _NET, _DATASTORE = 0x20_0000_0000, 0x40_0000_0000, 0x1000_0000_0000
 _USE, _MANAGE = 1, 2
 _ONEADMINS = 0
 
@@ -55,18 +55,18 @@ def limit(client: Caller, snapshot: Snapshot, zone_id: Callable[[], int]) -> Non
     known: dict[int, Reach] = {}
     for vm in owned:
         if vm.uid not in known:
-            known[vm.uid] = reach(rules, vm.uid, groups[vm.uid], snapshot.datastores)
+            known[vm.uid] = reach(rules, vm.uid, groups[vm.uid], snapshot.datastores, snapshot.networks)
         vm.reach = known[vm.uid]
 
 
 def parse_rules(pool: str, zone_id: int) -> list[Rule]:
-    """The rules of an ACL_POOL document that are about hosts or datastores of the zone."""
+    """The rules of an ACL_POOL document that are about hosts, networks or datastores of the zone."""
     found = []
     for element in xmldoc.parse(pool, "acl").iterfind("ACL"):
         subject, resource, rights, zone = (
             int(element.findtext(name) or "0", 16) for name in ("USER", "RESOURCE", "RIGHTS", "ZONE")
         )
-        if resource & (_HOST | _DATASTORE) and (zone & _ALL or zone == _INDIVIDUAL | zone_id):
+        if resource & (_HOST | _NET | _DATASTORE) and (zone & _ALL or zone == _INDIVIDUAL | zone_id):
             found.append(Rule(subject, resource, rights))
     return found
 
@@ -80,13 +80,25 @@ def parse_groups(pool: str) -> defaultdict[int, set[int]]:
     return groups
 
 
-def reach(rules: Iterable[Rule], uid: int, groups: set[int], datastores: Iterable[Datastore]) -> Reach:
-    """Where VMs of a user of these groups may go."""
+def reach(
+    rules: Iterable[Rule],
+    uid: int,
+    groups: set[int],
+    datastores: Iterable[Datastore],
+    networks: Iterable[Network] = (),
+) -> Reach:
+    """Where VMs of a user of these groups may go, and which networks they may have."""
     subjects = {_ALL, _INDIVIDUAL | uid, *(_GROUP | gid for gid in groups)}
     mine = [rule for rule in rules if rule.subject in subjects]
     hosts, stores = _opened(mine, _HOST, _MANAGE), _opened(mine, _DATASTORE, _USE)
-    usable = (store.id for store in datastores if _may_use(store, uid, groups, stores))
-    return Reach(hosts.all, frozenset(hosts.ids), frozenset(hosts.cluster_ids), frozenset(usable))
+    leased = _opened(mine, _NET, _USE)
+    return Reach(
+        hosts.all,
+        frozenset(hosts.ids),
+        frozenset(hosts.cluster_ids),
+        frozenset(store.id for store in datastores if _may_use(store, uid, groups, stores)),
+        frozenset(network.id for network in networks if _may_use(network, uid, groups, leased)),
+    )
 
 
 def _opened(rules: Iterable[Rule], kind: int, right: int) -> _Opened:
@@ -103,7 +115,7 @@ def _opened(rules: Iterable[Rule], kind: int, right: int) -> _Opened:
     return found
 
 
-def _may_use(store: Datastore, uid: int, groups: set[int], opened: _Opened) -> bool:
+def _may_use(store: Datastore | Network, uid: int, groups: set[int], opened: _Opened) -> bool:
     owner, group, others = store.use_bits
     return (
         others

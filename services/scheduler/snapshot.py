@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from lxml import etree
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from services.common import xmldoc
-from services.common.template import is_yes
-from services.scheduler.attributes import DATASTORE_PLACES, HOST_PLACES, Attributes
+from services.common.template import Vector, is_yes
+from services.scheduler import groups
+from services.scheduler.attributes import DATASTORE_PLACES, HOST_PLACES, NETWORK_PLACES, Attributes
+from services.scheduler.devices import needs
 from services.scheduler.expression import number
-from services.scheduler.records import VM, Datastore, Host, Snapshot
+from services.scheduler.records import VM, AutoNic, Datastore, Host, Network, Snapshot
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 _ALL_OWNERS = -2
 _WHOLE_POOL = -1
-_PENDING = 1
+_PENDING, _ACTIVE = 1, 3
+# LCM states in which a VM can be moved: RUNNING, UNKNOWN.
+_MOVABLE = (3, 16)
+# Vectors that say how a VM runs in a public cloud.
+_CLOUDS = ("PUBLIC_CLOUD", "EC2")
+# ACTION of the last record of a VM that waits with its disks and interfaces: UNDEPLOY, UNDEPLOY_HARD, STOP.
+_LEFT_HOST = (5, 6, 9)
 
 
 class Caller(Protocol):
@@ -25,9 +35,15 @@ class Caller(Protocol):
 
 
 def read_vms(client: Caller, memory_scale: int) -> list[VM]:
-    """The VMs in state PENDING, in order of their id. Raises what the client raises, and XmlError."""
-    pool = client.call("vmpool.infoextended", _ALL_OWNERS, _WHOLE_POOL, _WHOLE_POOL, _PENDING)
-    return parse_vms(str(pool), memory_scale)
+    """The VMs in state PENDING, and those that are to be moved (RESCHED), in order of their id.
+
+    Raises what the client raises, and XmlError.
+    """
+    whole = ("vmpool.infoextended", _ALL_OWNERS, _WHOLE_POOL, _WHOLE_POOL)
+    waiting = parse_vms(str(client.call(*whole, _PENDING)), memory_scale)
+    marked = parse_vms(str(client.call(*whole, _ACTIVE, "RESCHED=1")), memory_scale)
+    moving = (vm for vm in marked if vm.resched)  # the search may find a VM that merely speaks of it
+    return sorted((*waiting, *moving), key=lambda vm: vm.id)
 
 
 def read_resources(client: Caller, vms: list[VM]) -> Snapshot:
@@ -39,7 +55,12 @@ def read_resources(client: Caller, vms: list[VM]) -> Snapshot:
     clusters = str(client.call("clusterpool.info"))
     datastores = str(client.call("datastorepool.info"))
     hosts = str(client.call("hostpool.info"))
-    return Snapshot(vms, parse_hosts(hosts, clusters), parse_datastores(datastores))
+    vmgroups = groups.read(client) if any(vm.in_vmgroup for vm in vms) else []
+    networks = []
+    if any(vm.nics for vm in vms):
+        pool = client.call("vnpool.info", _ALL_OWNERS, _WHOLE_POOL, _WHOLE_POOL)
+        networks = parse_networks(str(pool))
+    return Snapshot(vms, parse_hosts(hosts, clusters), parse_datastores(datastores), vmgroups, networks)
 
 
 def parse_vms(pool: str, memory_scale: int) -> list[VM]:
@@ -63,12 +84,18 @@ def parse_datastores(pool: str) -> list[Datastore]:
     return [_datastore(element) for element in xmldoc.parse(pool, "datastorepool").iterfind("DATASTORE")]
 
 
+def parse_networks(pool: str) -> list[Network]:
+    """The networks of a VNET_POOL document."""
+    return [_network(element) for element in xmldoc.parse(pool, "vnpool").iterfind("VNET")]
+
+
 # -- VMs ---------------------------------------------------------------------------------------------
 def _vm(element: etree._Element, memory_scale: int) -> VM:
     template = element.find("TEMPLATE")
     user = element.find("USER_TEMPLATE")
     history = element.findall("HISTORY_RECORDS/HISTORY")
-    resched = _int(element, "RESCHED") == 1
+    last = history[-1] if history else None
+    resched = _int(element, "RESCHED") == 1 and _int(element, "LCM_STATE") in _MOVABLE
     vm = VM(
         id=_int(element, "ID", -1),
         uid=_int(element, "UID", -1),
@@ -88,8 +115,12 @@ def _vm(element: etree._Element, memory_scale: int) -> VM:
         priority=_int(user, "USER_PRIORITY"),
         stime=_int(element, "STIME"),
         resched=resched,
-        host_id=_int(history[-1], "HID", -1) if resched and history else None,
+        host_id=_int(last, "HID", -1) if resched else None,
         message=_text(user, "SCHED_MESSAGE"),
+        in_vmgroup=template is not None and template.find("VMGROUP") is not None,
+        has_disks=resched or _int(last, "ACTION", -1) in _LEFT_HOST,
+        ds_id=_int(last, "DS_ID", -1) if resched else None,
+        is_cloud=user is not None and any(user.find(name) is not None for name in _CLOUDS),
     )
     _read_needs(vm, template, memory_scale)
     return vm
@@ -113,12 +144,27 @@ def _read_needs(vm: VM, template: etree._Element | None, memory_scale: int) -> N
                 vm.disk_mb += size_mb
             elif size_mb:
                 images[datastore_id] = images.get(datastore_id, 0) + size_mb
-        for nic in template.iterfind("NIC"):
-            if _text(nic, "NETWORK_MODE").lower() == "auto" and not _text(nic, "NETWORK_ID"):
-                vm.error = "NETWORK_MODE = auto is not available, the NIC has to name a network"
-    vm.image_mb = tuple(sorted(images.items()))
+        devices, nodes = (list(map(_vector, template.iterfind(name))) for name in ("PCI", "NUMA_NODE"))
+        topology = template.find("TOPOLOGY")
+        vm.needs = needs(devices, _vector(topology) if topology is not None else {}, nodes)
+        if not vm.has_disks:
+            vm.nics = tuple(_auto_nics(template))
+    if not vm.has_disks:
+        vm.image_mb = tuple(sorted(images.items()))
     if memory_scale > 0:
         vm.disk_mb += round(memory_mb * memory_scale)
+
+
+def _vector(element: etree._Element) -> Vector:
+    return {str(part.tag): part.text or "" for part in element}
+
+
+def _auto_nics(template: etree._Element) -> Iterator[AutoNic]:
+    automatic = _text(template, "AUTOMATIC_NIC_REQUIREMENTS")
+    for nic in template.iterfind("NIC"):
+        if _text(nic, "NETWORK_MODE").upper() == "AUTO" and not _text(nic, "NETWORK_ID"):
+            requirements = _both(automatic, _text(nic, "SCHED_REQUIREMENTS"))
+            yield AutoNic(_int(nic, "NIC_ID", -1), requirements, _text(nic, "SCHED_RANK"))
 
 
 def _disk_needs(disk: etree._Element) -> tuple[int, int | None]:
@@ -126,7 +172,7 @@ def _disk_needs(disk: etree._Element) -> tuple[int, int | None]:
 
     Source: transfer manager attributes CLONE_TARGET and LN_TARGET (NONE, SELF, SYSTEM), storage drivers page.
     """
-    size_mb = _int(disk, "SIZE")
+    size_mb = _int(disk, "SIZE") + _int(disk, "DISK_SNAPSHOT_TOTAL_SIZE")
     if disk.find("IMAGE_ID") is None and disk.find("IMAGE") is None:
         return size_mb, None  # volatile: made on the system datastore
     is_clone = is_yes(_text(disk, "CLONE") or "YES")
@@ -160,6 +206,8 @@ def _host(element: etree._Element, cluster: etree._Element | None) -> Host:
         attributes=Attributes(element, HOST_PLACES, cluster),
         store_free_mb=local,
         free_disk_mb=_int(stores, "FREE_DISK") if _int(stores, "MAX_DISK") > 0 else None,
+        is_cloud=_text(element.find("TEMPLATE"), "PUBLIC_CLOUD").upper() == "YES",
+        share=share,
     )
 
 
@@ -175,6 +223,20 @@ def _datastore(element: etree._Element) -> Datastore:
         # A size of 0 means that no monitoring has come yet, or never will: then nothing is known to be full.
         free_mb=_limited_free_mb(element) if _int(element, "TOTAL_MB") > 0 else None,
         attributes=Attributes(element, DATASTORE_PLACES),
+        uid=_int(element, "UID", -1),
+        gid=_int(element, "GID", -1),
+        use_bits=(_may(element, "OWNER_U"), _may(element, "GROUP_U"), _may(element, "OTHER_U")),
+    )
+
+
+def _network(element: etree._Element) -> Network:
+    size = sum(_int(one, "SIZE") for one in element.iterfind("AR_POOL/AR"))
+    return Network(
+        id=_int(element, "ID", -1),
+        name=_text(element, "NAME"),
+        cluster_ids=frozenset(int(one.text or -1) for one in element.iterfind("CLUSTERS/ID")),
+        free_leases=max(0, size - _int(element, "USED_LEASES")),
+        attributes=Attributes(element, NETWORK_PLACES),
         uid=_int(element, "UID", -1),
         gid=_int(element, "GID", -1),
         use_bits=(_may(element, "OWNER_U"), _may(element, "GROUP_U"), _may(element, "OTHER_U")),

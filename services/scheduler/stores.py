@@ -39,13 +39,20 @@ class Stores:
 
     def take(self, vm: VM, store: Datastore, host: Host) -> None:
         """Count a placed VM's disks."""
+        self._count(vm, store, host, 1)
+
+    def give_back(self, vm: VM, store: Datastore, host: Host) -> None:
+        """Undo a ``take``."""
+        self._count(vm, store, host, -1)
+
+    def _count(self, vm: VM, store: Datastore, host: Host, times: int) -> None:
         if store.is_shared:
-            self._take_shared(store.id, vm.disk_mb)
+            self._take_shared(store.id, 0 if vm.has_disks else times * vm.disk_mb)
         else:
             key = (host.id, store.id)
-            self._local_mb[key] = self._local_mb.get(key, 0) + vm.disk_mb
+            self._local_mb[key] = self._local_mb.get(key, 0) + times * vm.disk_mb
         for datastore_id, size_mb in vm.image_mb:
-            self._take_shared(datastore_id, size_mb)
+            self._take_shared(datastore_id, times * size_mb)
 
     def _take_shared(self, datastore_id: int, size_mb: int) -> None:
         free = self._free_mb.get(datastore_id)
@@ -78,13 +85,21 @@ class _Choice:
 class StoreChoice:
     """The system datastores that satisfy some expressions. Raises ExpressionError, naming the attribute.
 
-    allowed: the ids of those that may be used at all; None is every one.
+    allowed: the ids of those that may be used at all; None is every one. has_disks: the VMs' disks are there
+    already, where a datastore is shared.
     """
 
     def __init__(
-        self, stores: Stores, requirements: Sequence[str], rank: str, allowed: frozenset[int] | None = None
+        self,
+        stores: Stores,
+        requirements: Sequence[str],
+        rank: str,
+        allowed: frozenset[int] | None = None,
+        *,
+        has_disks: bool = False,
     ) -> None:
         self._stores = stores
+        self._has_disks = has_disks
         try:
             tests = [expression.requirement(text) for text in requirements]
         except ExpressionError as error:
@@ -109,6 +124,9 @@ class StoreChoice:
             self._by_cluster[cluster_id] = known
         return known
 
+    def _free_mb(self, store: Datastore, host: Host) -> int:
+        return UNLIMITED if self._has_disks and store.is_shared else self._stores.free_mb(store, host)
+
     def serves(self, cluster_id: int) -> bool:
         """Whether hosts of that cluster have any of these datastores."""
         return bool(self._of(cluster_id))
@@ -116,7 +134,7 @@ class StoreChoice:
     def room_mb(self, host: Host) -> int:
         """The most that one VM on that host can still take."""
         choices = self._of(host.cluster_id)
-        return max((self._stores.free_mb(choice.store, host) for choice in choices), default=-1)
+        return max((self._free_mb(choice.store, host) for choice in choices), default=-1)
 
     def best(self, host: Host, disk_mb: int) -> Datastore | None:
         """The datastore with the best rank that has that much room for a VM on that host."""
@@ -124,7 +142,7 @@ class StoreChoice:
         found_rank = 0.0
         for choice in self._of(host.cluster_id):
             store = choice.store
-            if self._stores.free_mb(store, host) < disk_mb:
+            if self._free_mb(store, host) < disk_mb:
                 continue
             rank = choice.fixed_rank
             if rank is None:

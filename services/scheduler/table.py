@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from services.scheduler import expression
+from services.scheduler.devices import HostDevices
 from services.scheduler.expression import Rank, Requirement
 from services.scheduler.records import MONITORED, VM, Snapshot
 
@@ -36,6 +37,14 @@ class HostTable:
         self._new_vms: dict[int, list[VM]] = {}
         self._passing: dict[str, list[bool | None]] = {}
         self._rankings: dict[str, Ranking] = {}
+        self.devices = HostDevices(
+            [host.share for host in self.hosts], [host.promised for host in self.hosts]
+        )
+        self._index = {host.id: index for index, host in enumerate(self.hosts)}
+
+    def indexes(self, host_ids: Iterable[int]) -> list[int]:
+        """The indexes of hosts by their ids; ids of hosts that are not there are left out."""
+        return [self._index[host_id] for host_id in host_ids if host_id in self._index]
 
     def place(self, index: int, vm: VM) -> None:
         """Count a VM on a host."""
@@ -44,6 +53,18 @@ class HostTable:
         self.in_round[index] += 1
         self.placed.append(index)
         self._new_vms.setdefault(index, []).append(vm)
+        if vm.needs is not None:
+            self.devices.take(index, vm.id, vm.needs)
+
+    def take_back(self, index: int, vm: VM) -> None:
+        """Undo the newest ``place``, which must have been this one; rankings must not have seen it."""
+        self.free_cpu[index] += vm.cpu
+        self.free_memory_kb[index] += vm.memory_kb
+        self.in_round[index] -= 1
+        self.placed.pop()
+        self._new_vms[index].pop()
+        if vm.needs is not None:
+            self.devices.take_back(index)
 
     def values(self, index: int, name: str, unmeasured: float | None = None) -> Sequence[str]:
         """Attribute values as they are after the placements made so far.

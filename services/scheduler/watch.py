@@ -18,28 +18,62 @@ _MARGIN_S = 10.0
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
 
+_KINDS = "STATE,CHANGE"
 #: VM states that need a place (PENDING) or gave one back (STOPPED, DONE, UNDEPLOYED).
 _VM_STATES = frozenset((1, 4, 6, 9))
+#: States of an ACTIVE VM on its way to another host, whose old host it gives back afterwards:
+#: MIGRATE, SAVE_MIGRATE, PROLOG_MIGRATE, BOOT_MIGRATE, PROLOG_MIGRATE_POWEROFF, _SUSPEND and _UNKNOWN.
+_ON_THE_WAY = frozenset((4, 7, 8, 35, 43, 45, 60))
+#: States of a VM whose deployment has failed: BOOT_FAILURE and PROLOG_FAILURE.
+_FAILURES = frozenset((36, 39))
 _RESOURCES = frozenset(("HOST", "DATASTORE", "CLUSTER"))
 
 
-def matters(event: Mapping[str, Any]) -> bool:
-    """Whether an event can change a plan: a VM waits or left its host, or a resource changed."""
-    if event.get("object") == "VM":
-        payload = event.get("payload")
-        return isinstance(payload, dict) and payload.get("state") in _VM_STATES
-    return event.get("object") in _RESOURCES
+class Reader:
+    """Judges events one after the other; remembers the VMs that are on their way to another host.
+
+    failed: called with a VM's and a host's id when the VM could not be started on that host.
+    """
+
+    def __init__(self, failed: Callable[[int, int], None]) -> None:
+        self._failed = failed
+        self._moving: set[int] = set()
+
+    def matters(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event can change a plan: a VM waits or left a host, or what it depends on changed."""
+        if event.get("kind") == "CHANGE":
+            return True
+        if event.get("object") != "VM":
+            return event.get("object") in _RESOURCES
+        payload, vm_id = event.get("payload"), event.get("oid")
+        if not isinstance(payload, dict) or not isinstance(vm_id, int):
+            return False
+        lcm_state, host_id = payload.get("lcm_state"), payload.get("host")
+        if lcm_state in _FAILURES and isinstance(host_id, int):
+            self._failed(vm_id, host_id)
+        if lcm_state in _ON_THE_WAY:
+            self._moving.add(vm_id)
+            return False
+        has_moved = vm_id in self._moving
+        self._moving.discard(vm_id)
+        return has_moved or payload.get("state") in _VM_STATES
 
 
 class Watcher:
     """A thread that calls ``changed`` at events that matter, and whenever it may have missed some."""
 
     def __init__(
-        self, endpoint: str, session: str, changed: Callable[[], None], wait_s: int = WAIT_S
+        self,
+        endpoint: str,
+        session: str,
+        changed: Callable[[], None],
+        failed: Callable[[int, int], None] = lambda vm_id, host_id: None,
+        wait_s: int = WAIT_S,
     ) -> None:
         self._is_tls, self._host, self._port, _ = split_url(endpoint)
         self._head = {"Authorization": "Basic " + base64.b64encode(session.encode()).decode("ascii")}
         self._changed = changed
+        self._reader = Reader(failed)
         self._wait_s = wait_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
@@ -66,7 +100,8 @@ class Watcher:
                 while not self._stopping.is_set():
                     answer = self._ask(connection, last, self._wait_s)
                     last = answer["last"]
-                    if any(map(matters, answer["events"])):
+                    verdicts = [self._reader.matters(event) for event in answer["events"]]  # each is heard
+                    if any(verdicts):
                         self._changed()
             except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
                 if not is_lost and not self._stopping.is_set():
@@ -82,7 +117,7 @@ class Watcher:
         return kind(self._host, self._port, timeout=self._wait_s + _MARGIN_S)
 
     def _ask(self, connection: http.client.HTTPConnection, after: int, wait_s: int) -> dict[str, Any]:
-        connection.request("GET", f"/events?after={after}&wait_s={wait_s}&kind=STATE", headers=self._head)
+        connection.request("GET", f"/events?after={after}&wait_s={wait_s}&kind={_KINDS}", headers=self._head)
         response = connection.getresponse()
         body = response.read()
         if response.status != 200:

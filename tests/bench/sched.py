@@ -1,10 +1,17 @@
-"""How long the scheduler needs to decide, as JSON.
+"""How long the scheduler needs to decide, and what the plan is like, as JSON.
 
-    python tests/bench/sched.py [--hosts H] [--vms V] [--requirements R] [--sizes S] [--curve] [--conf ...]
+    ./onebox bench sched [--hosts H] [--vms V] [--requirements R] [--sizes S] [--groups G] [--curve]
+                         [--conf ...]
+    ./onebox bench sched --live [--hosts H] [--vms V] [--existing]
 
 Builds the documents of a cloud (one host in ten unfit for each requirement), reads them as the scheduler
-does, and plans. --sizes: distinct VM sizes. --curve: six sizes from 625 x 62 to 20,000 x 2,000 instead of
-one. --conf: fields of SchedConf. Times are seconds of this machine; nothing passes or fails.
+does, and plans. --sizes: distinct VM sizes. --groups: VM groups, each with four VMs apart and three together.
+--curve: six sizes from 625 x 62 to 20,000 x 2,000 instead of one. --conf: fields of SchedConf. --live: a
+front-end with dummy drivers instead (sched_live.py), a private one unless --existing is given: then that of
+ONE_XMLRPC and ONE_AUTH. Times are seconds of this machine; nothing passes or fails.
+
+fragmentation: the share of the free CPU and memory that no VM of the largest size can use because it is
+spread over the hosts; 0 when the free room of all hosts could be used, 1 when none of it.
 """
 
 from __future__ import annotations
@@ -13,14 +20,18 @@ import argparse
 import dataclasses
 import json
 import resource
+import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from services.scheduler import groups as vmgroups  # noqa: E402
 from services.scheduler.config import SchedConf  # noqa: E402
-from services.scheduler.plan import plan  # noqa: E402
+from services.scheduler.plan import Plan, plan  # noqa: E402
 from services.scheduler.records import Snapshot  # noqa: E402
 from services.scheduler.snapshot import parse_datastores, parse_hosts, parse_vms  # noqa: E402
 
@@ -63,14 +74,53 @@ DATASTORES = (
 CLUSTERS = "<CLUSTER_POOL/>"
 
 
-def measure(hosts: int, vms: int, requirements: int, sizes: int, conf: SchedConf) -> dict[str, object]:
+#: VMs in each role of a VM group.
+_FRONTS, _APPS, _DBS = 4, 2, 1
+_IN_GROUP = _FRONTS + _APPS + _DBS
+
+
+def group_pool(groups: int) -> str:
+    """VM groups as in the affinity guide: front-ends apart, applications and databases together."""
+
+    def role(number: int, name: str, first: int, count: int, policy: str) -> str:
+        ids = ",".join(str(first + i) for i in range(count))
+        return f"<ROLE><ID>{number}</ID><NAME>{name}</NAME>{policy}<VMS>{ids}</VMS></ROLE>"
+
+    bodies = (
+        f"<VM_GROUP><ID>{i}</ID><NAME>g{i}</NAME><ROLES>"
+        + role(0, "front", i * _IN_GROUP, _FRONTS, "<POLICY>ANTI_AFFINED</POLICY>")
+        + role(1, "apps", i * _IN_GROUP + _FRONTS, _APPS, "")
+        + role(2, "db", i * _IN_GROUP + _FRONTS + _APPS, _DBS, "")
+        + "</ROLES><TEMPLATE><AFFINED>apps,db</AFFINED></TEMPLATE></VM_GROUP>"
+        for i in range(groups)
+    )
+    return f"<VM_GROUP_POOL>{''.join(bodies)}</VM_GROUP_POOL>"
+
+
+def fragmentation(snapshot: Snapshot, made: Plan) -> float:
+    """How much of the free room is out of reach of the largest VM, 0 to 1."""
+    by_id = {vm.id: vm for vm in snapshot.vms}
+    cpu, memory_kb = max(vm.cpu for vm in snapshot.vms), max(vm.memory_kb for vm in snapshot.vms)
+    free = {h.id: [h.max_cpu - h.cpu_usage, h.max_memory_kb - h.memory_usage_kb] for h in snapshot.hosts}
+    for one in made.dispatches:
+        free[one.host_id][0] -= by_id[one.vm_id].cpu
+        free[one.host_id][1] -= by_id[one.vm_id].memory_kb
+    fit = sum(min(c // cpu, m // memory_kb) for c, m in free.values())
+    pooled = min(sum(c for c, _ in free.values()) // cpu, sum(m for _, m in free.values()) // memory_kb)
+    return round(1 - fit / pooled, 4) if pooled else 0.0
+
+
+def measure(
+    hosts: int, vms: int, requirements: int, sizes: int, conf: SchedConf, groups: int = 0
+) -> dict[str, object]:
     """Times and results for one size."""
     pools = host_pool(hosts, 6400, 1 << 28), vm_pool(vms, requirements, sizes)
     started = time.perf_counter()
     snapshot = Snapshot(parse_vms(pools[1], 0), parse_hosts(pools[0], CLUSTERS), parse_datastores(DATASTORES))
-    read = time.perf_counter()
+    snapshot.vmgroups = vmgroups.parse(group_pool(groups)) if groups else []
+    read, cpu_before_s = time.perf_counter(), time.process_time()
     made = plan(snapshot, conf, seed=1)
-    decided = time.perf_counter()
+    decided, cpu_after_s = time.perf_counter(), time.process_time()
     per_host: dict[int, int] = {}
     for one in made.dispatches:
         per_host[one.host_id] = per_host.get(one.host_id, 0) + 1
@@ -79,13 +129,17 @@ def measure(hosts: int, vms: int, requirements: int, sizes: int, conf: SchedConf
         "vms": vms,
         "requirements": requirements,
         "sizes": sizes,
+        "groups": groups,
         "read_s": round(read - started, 3),
         "decide_s": round(decided - read, 3),
+        "decide_cpu_s": round(cpu_after_s - cpu_before_s, 3),
+        "decide_us_per_vm": round(1e6 * (decided - read) / vms, 1),
         "placed": len(made.dispatches),
         "refused": len(made.refusals),
         "rounds": made.rounds,
         "hosts_used": len(per_host),
         "vms_per_host_max": max(per_host.values(), default=0),
+        "fragmentation": fragmentation(snapshot, made),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
 
@@ -99,28 +153,76 @@ def run() -> list[dict[str, object]]:
     return [measure(hosts, vms, 20, 5, conf) for hosts, vms in ((500, 5000), (1250, 20000))]
 
 
-def main() -> None:
+def _apart(words: Sequence[str]) -> dict[str, object]:
+    """One measurement in a process of its own, so that its peak of memory is its own."""
+    command = [sys.executable, "-m", "tests.bench.sched", *words]
+    root = Path(__file__).resolve().parents[2]
+    found = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True)
+    row: dict[str, object] = json.loads(found.stdout)["results"][0]
+    return row
+
+
+def _live(hosts: int, vms: int, existing: bool) -> dict[str, object]:
+    from tests.bench import sched_live
+    from tests.bench.existing import Existing
+    from tests.support.frontend import Frontend
+
+    if existing:
+        return sched_live.run(Existing(), hosts, vms)
+    with tempfile.TemporaryDirectory(prefix="onebox-bench-") as folder:
+        frontend = Frontend(Path(folder, "one"))
+        try:
+            frontend.start()
+            return sched_live.run(frontend, hosts, vms)
+        finally:
+            frontend.stop()
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure what the words ask for; prints JSON."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="onebox bench sched", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--hosts", type=int, default=500)
-    parser.add_argument("--vms", type=int, default=5000)
+    parser.add_argument("--hosts", type=int)
+    parser.add_argument("--vms", type=int)
     parser.add_argument("--requirements", type=int, default=20)
     parser.add_argument("--sizes", type=int, default=5)
+    parser.add_argument("--groups", type=int, default=0)
     parser.add_argument("--curve", action="store_true")
+    parser.add_argument("--live", action="store_true")
+    parser.add_argument("--existing", action="store_true", help="with --live: that of ONE_XMLRPC, ONE_AUTH")
     parser.add_argument("--conf", nargs="*", default=[], metavar="FIELD=VALUE", help="fields of SchedConf")
-    given = parser.parse_args()
-    changes: dict[str, object] = {}
-    for pair in given.conf:
-        name, _, value = pair.partition("=")
-        changes[name] = int(value) if value.lstrip("-").isdigit() else value
-    conf = dataclasses.replace(SchedConf(max_vm=5000), **changes)  # type: ignore[arg-type]
-    sizes = [(given.hosts, given.vms)]
+    given = parser.parse_args(words)
+    if given.live:
+        found = _live(given.hosts or 50, given.vms or 1000, given.existing)
+        print(json.dumps({"bench": "sched", "live": found}, indent=1))
+        return 0
+    common = [f"--requirements={given.requirements}", f"--sizes={given.sizes}"]
     if given.curve:
-        sizes = list(CURVE)
-    rows = [measure(hosts, vms, given.requirements, given.sizes, conf) for hosts, vms in sizes]
+        conf_words = ["--conf", *given.conf] if given.conf else []
+        rows = [
+            _apart(
+                [
+                    *common,
+                    f"--hosts={hosts}",
+                    f"--vms={vms}",
+                    f"--groups={given.groups * vms // 5000}",
+                    *conf_words,
+                ]
+            )
+            for hosts, vms in CURVE
+        ]
+    else:
+        changes: dict[str, object] = {}
+        for pair in given.conf:
+            name, _, value = pair.partition("=")
+            changes[name] = int(value) if value.lstrip("-").isdigit() else value
+        conf = dataclasses.replace(SchedConf(max_vm=5000), **changes)  # type: ignore[arg-type]
+        sizes = (given.hosts or 500, given.vms or 5000, given.requirements, given.sizes)
+        rows = [measure(*sizes, conf, given.groups)]
     print(json.dumps({"bench": "sched", "results": rows}, indent=1))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,10 +15,7 @@ from tests.support.cloud import Cloud
 from tests.support.core import Core
 
 _CONF = 'MARKET_MAD_CONF = [ NAME = "dummy", APP_ACTIONS = "create, delete, monitor" ]'
-_PCI = (
-    "<PCI_DEVICES><PCI><ADDRESS><![CDATA[0000:00:02:0]]></ADDRESS><VMID><![CDATA[-1]]></VMID></PCI>"
-    "<PCI><ADDRESS><![CDATA[0000:00:03:0]]></ADDRESS><VMID><![CDATA[-1]]></VMID></PCI></PCI_DEVICES>"
-)
+_ADDRESSES = ("0000:00:02:0", "0000:00:03:0")
 
 
 class Breakable:
@@ -81,7 +78,12 @@ class Breakable:
 
     def _add_devices(self, tx: Tx) -> None:
         host = Host.load(tx, self.ids["other_host"])
-        host.share.pci_devices = _PCI
+        host.share.pci.report({"ADDRESS": address} for address in _ADDRESSES)
+        host.share.numa.report(
+            [{"NODE_ID": "0", "ID": "0", "CPUS": "0,1"}],
+            [{"NODE_ID": "0", "SIZE": "2048", "PAGES": "64", "FREE": "64"}],
+            [{"NODE_ID": "0", "TOTAL": "1048576", "FREE": "1048576", "USED": "0", "DISTANCE": "0"}],
+        )
         host.save(tx)
 
     def _machines(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from services.common.template import TemplateError, TemplateValueError
 from services.common.xmldoc import XmlError
+from services.oned.api import notices
 from services.oned.api.call import Call
 from services.oned.api.pool import PoolDocument
 from services.oned.api.registry import Check, Method
@@ -96,7 +97,10 @@ def perform(tx: Tx, row: Method, caller: Caller, conf: OnedConf, values: list[An
         raise AuthorizationError(f"User [{caller.uid}] : Action not permitted, group 0 only.")
     for check in row.checks:
         _check(call, row, check, values)
-    return row.handler(call, *values)
+    value = row.handler(call, *values)
+    if not isinstance(value, OneError):
+        notices.record(call, row.name, values)
+    return value
 
 
 def _check(call: Call, row: Method, check: Check, values: list[Any]) -> None:

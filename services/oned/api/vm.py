@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.common.template import Template, TemplateError
-from services.oned.api import common, vm_call
+from services.oned.api import common, notices, vm_call
 from services.oned.api.call import Call
 from services.oned.api.registry import Check, method
 from services.oned.auth import encrypted
@@ -140,6 +140,7 @@ def update(call: Call, vm_id: int, text: str, update_type: int) -> int:
         vm.user_template.merge(template)
     encrypted.encrypt(call.conf, VM.KIND, vm.user_template)
     vm.save(call.tx)
+    notices.vm_updated(call, vm, template)
     return vm_id
 
 

@@ -21,7 +21,7 @@ from services.oned.api.stream import Streamed
 from services.oned.auth import session
 from services.oned.config import OnedConf
 from services.oned.errors import AuthenticationError, OneError
-from services.oned.store import Store, events
+from services.oned.store import DatabaseError, Store, events
 
 _log = logging.getLogger("ReM")
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -53,7 +53,10 @@ class Application:
         if verb in ("GET", "HEAD") and path == "/ready":
             return self._ready(start_response)
         if verb == "GET" and path == "/events":
-            return self._events(environ, start_response)
+            try:
+                return self._events(environ, start_response)
+            except DatabaseError as error:
+                return _unavailable(start_response, error.message)
         if path in ("/RPC2", "/", "", "/ready", "/events"):
             return _reply(
                 start_response, "405 Method Not Allowed", "text/plain", f"{verb} is not for {path}\n".encode()
@@ -86,9 +89,7 @@ class Application:
         try:
             self._store.read_value(lambda tx: tx.one("SELECT COUNT(*) FROM zone_pool"))
         except OneError as error:
-            return _reply(
-                start_response, "503 Service Unavailable", "text/plain", f"{error.message}\n".encode()
-            )
+            return _unavailable(start_response, error.message)
         return _reply(start_response, "200 OK", "text/plain", b"ok\n")
 
     # -- events --------------------------------------------------------------------------------------
@@ -118,10 +119,7 @@ class Application:
                 start_response, "400 Bad Request", "text/plain", b"after and wait_s must be numbers\n"
             )
         if not self._watchers.acquire(blocking=False):
-            head = [("Retry-After", "1")]
-            return _reply(
-                start_response, "503 Service Unavailable", "text/plain", b"too many watchers\n", head
-            )
+            return _unavailable(start_response, "too many watchers")
         try:
             answer = self._wait(
                 after, query.get("kind"), time.monotonic() + min(max(wait_s, 0.0), _WAIT_MAX_S)
@@ -137,7 +135,7 @@ class Application:
             with self._changed:
                 seen = self._store.read_value(partial(events.after, last_id=after))
                 after = seen[-1].id if seen else after
-                found = [event for event in seen if kind in (None, event.kind)]
+                found = [event for event in seen if kind is None or event.kind in kind.split(",")]
                 left_s = until - time.monotonic()
                 if found or left_s <= 0:
                     break
@@ -166,6 +164,11 @@ def _reply(
 ) -> list[bytes]:
     start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body))), *(head or [])])
     return [body]
+
+
+def _unavailable(start_response: StartResponse, reason: str) -> list[bytes]:
+    head = [("Retry-After", "1")]
+    return _reply(start_response, "503 Service Unavailable", "text/plain", f"{reason}\n".encode(), head)
 
 
 def _drain(environ: dict[str, Any], announced: int) -> None:

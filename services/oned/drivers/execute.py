@@ -52,7 +52,7 @@ async def execute(runner: Runner, job: Job, steps: list[Step], stop: asyncio.Eve
             _log.error("%s: %s", job, message)
             return Result(job, False, message, is_stopped=stop.is_set())
         _tell(job, step_log.before(job, step))
-        outcome = await _run(runner, job, step, output, _limit_s(step, ends_at), stop, notes)
+        outcome = await run_step(runner, job, step, output, _limit_s(step, ends_at), stop, notes)
         if stop.is_set():
             return Result(job, False, is_stopped=True)
         _tell(job, step_log.after(job, step, outcome))
@@ -75,7 +75,7 @@ async def _run_all(
 ) -> None:
     """Run steps that clear up, each whatever the one before it answered."""
     for step in steps:
-        outcome = await _run(runner, job, step, output, step.timeout_s, stop)
+        outcome = await run_step(runner, job, step, output, step.timeout_s, stop)
         if outcome.code != 0:
             _log.error("%s: while clearing up: %s", job, fault_text(step, outcome))
 
@@ -89,7 +89,7 @@ async def _done_before(runner: Runner, job: Job, step: Step, stop: asyncio.Event
         return None
     if step.probe is not None:
         probe = step.probe
-        outcome = await _run(runner, job, probe.step, "", probe.step.timeout_s, stop)
+        outcome = await run_step(runner, job, probe.step, "", probe.step.timeout_s, stop)
         words = outcome.stdout.split() if outcome.code == 0 else []
         if f"STATE={probe.wanted.value}" in words:
             _log.info("%s: taken over, %s was done already", job, step.name)
@@ -108,7 +108,7 @@ def _may_run_again(probe: Probe, words: list[str], is_retry: bool) -> bool:
     return f"STATE={probe.again.value}" in words or (is_retry and UNSUPPORTED in words)
 
 
-async def _run(
+async def run_step(
     runner: Runner,
     job: Job,
     step: Step,
@@ -117,6 +117,7 @@ async def _run(
     stop: asyncio.Event,
     notes: Mapping[str, str] | None = None,
 ) -> Outcome:
+    """Write the files of a step and run it, ``timeout_s`` at most; output, notes: of the steps before."""
     try:
         for file in step.files:
             _write(file)

@@ -28,7 +28,7 @@ OUTPUT_LIMIT_BYTES = 1024 * 1024
 _TERM_GRACE_S = 5.0
 _OUTPUT_GRACE_S = 1.0  # for output that a left-behind child of the action could still hold open
 _EXIT_POLL_S = 0.02
-_PASSED_ON = ("PATH", "HOME", "ONE_LOCATION", "ONE_XMLRPC", "ONE_AUTH")
+_PASSED_ON = ("PATH", "HOME", "ONE_LOCATION", "ONE_XMLRPC", "ONE_AUTH", "SSH_AUTH_SOCK")
 
 
 @dataclass(frozen=True, slots=True)

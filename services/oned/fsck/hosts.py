@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
-from services.common import xmldoc
+from services.common import numa_pin, pci
 from services.oned.fsck.finding import Finding
 from services.oned.fsck.zone import Zone
 from services.oned.lifecycle.effects import capacity_of
@@ -25,11 +25,10 @@ _AWAY = {"DISK_RESIZE_UNDEPLOYED", "HOTPLUG_SAVEAS_UNDEPLOYED", "HOTPLUG_SAVEAS_
 # A VM comes here from a host, or from the front-end.
 _EITHER = {"EPILOG", "EPILOG_FAILURE", "CLEANUP_DELETE", "CLEANUP_RESUBMIT"}
 _BOTH = {"MIGRATE", "SAVE_MIGRATE"}
-_NOBODY = "-1"
 
 
 def check(zone: Zone) -> Iterator[Finding]:
-    """VMs, CPU, memory and PCI devices of each host; VMs on hosts that do not exist."""
+    """VMs, CPU, memory, PCI devices and pinned CPUs of each host; VMs on hosts that do not exist."""
     counted = {host.oid: set(host.vms) for host in zone.hosts}
     held: dict[int, list[VM]] = defaultdict(list)
     for vm in zone.vms:
@@ -53,7 +52,7 @@ def check(zone: Zone) -> Iterator[Finding]:
             if actual[name] != right:
                 text = f"host {host.oid}: {name} is {actual[name]}, the virtual machines say {right}"
                 yield Finding(text, partial(_set, oid=host.oid, name=name, right=right))
-        yield from _devices(host, {str(vm.oid) for vm in here})
+        yield from _devices(host, {vm.oid: vm for vm in here})
     for hid, here in held.items():
         yield Finding(f"host {hid} does not exist, but virtual machines {[v.oid for v in here]} are on it")
 
@@ -83,19 +82,63 @@ def _set(tx: Tx, oid: int, name: str, right: int | list[int]) -> None:
     host.save(tx)
 
 
-# -- PCI devices -------------------------------------------------------------------------------------------
-def _devices(host: Host, here: set[str]) -> Iterator[Finding]:
-    for device in xmldoc.parse(host.share.pci_devices, "PCI_DEVICES"):
-        holder = device.findtext("VMID") or _NOBODY
-        if holder != _NOBODY and holder not in here:
-            address = device.findtext("ADDRESS") or device.findtext("SHORT_ADDRESS") or "?"
-            text = f"host {host.oid}: PCI device {address} is taken by virtual machine {holder}"
-            yield Finding(f"{text}, which is not there", partial(_free_devices, oid=host.oid, holder=holder))
+# -- PCI devices and pinned CPUs ---------------------------------------------------------------------------
+def _devices(host: Host, here: dict[int, VM]) -> Iterator[Finding]:
+    for device in host.share.pci.all:
+        held_by = pci.holder(device)
+        if held_by != pci.FREE and held_by not in here:
+            address = device.get("ADDRESS") or device.get("SHORT_ADDRESS") or "?"
+            text = f"host {host.oid}: PCI device {address} is taken by virtual machine {held_by}"
+            yield Finding(f"{text}, which is not there", partial(_free_devices, oid=host.oid, holder=held_by))
+    pinned = {one for core in host.share.numa.cores() for vm_ids in core.cpus.values() for one in vm_ids}
+    for vm_id in sorted(pinned - here.keys()):
+        text = f"host {host.oid}: CPUs are pinned to virtual machine {vm_id}, which is not there"
+        yield Finding(text, partial(_free_cpus, oid=host.oid, holder=vm_id))
+    expected = _memory_held(host, here.values())
+    for node_id, node in host.share.numa.by_id.items():
+        right = expected.get(node_id, (0, {}))
+        usage_kb, pages = right
+        actual = {size: one.usage for size, one in node.pages.items()}
+        wanted = {size: pages.get(size, 0) for size in actual}
+        if node.usage_kb != usage_kb or actual != wanted:
+            text = f"host {host.oid}: NUMA node {node_id} counts {node.usage_kb} KB and pages {actual}"
+            text = f"{text}, the virtual machines say {usage_kb} KB and {wanted}"
+            repair = partial(_set_usage, oid=host.oid, node_id=node_id, usage_kb=usage_kb, pages=wanted)
+            yield Finding(text, repair)
 
 
-def _free_devices(tx: Tx, oid: int, holder: str) -> None:
+def _memory_held(host: Host, here: Iterable[VM]) -> dict[int, tuple[int, dict[int, int]]]:
+    """KB and huge pages by size of each node, by what the virtual machines say."""
+    held: dict[int, tuple[int, dict[int, int]]] = {}
+    for vm in here:
+        # A machine on the move has its previous place on the host that it leaves.
+        is_new = vm.history is not None and vm.history.hid == host.oid
+        for spot in numa_pin.memory_held(
+            vm.template.get_vector("TOPOLOGY") or {}, vm.template.vectors("NUMA_NODE"), previous=not is_new
+        ):
+            usage_kb, pages = held.setdefault(spot.node_id, (0, {}))
+            if spot.page_kb:
+                pages[spot.page_kb] = pages.get(spot.page_kb, 0) + spot.memory_kb // spot.page_kb
+            held[spot.node_id] = (usage_kb + spot.memory_kb, pages)
+    return held
+
+
+def _free_devices(tx: Tx, oid: int, holder: int) -> None:
     host = Host.load(tx, oid)
-    for taken in (f"<VMID><![CDATA[{holder}]]></VMID>", f"<VMID>{holder}</VMID>"):
-        free = f"<VMID><![CDATA[{_NOBODY}]]></VMID>"
-        host.share.pci_devices = host.share.pci_devices.replace(taken, free)
+    host.share.pci.release(holder, (), has_left=False)
+    host.save(tx)
+
+
+def _free_cpus(tx: Tx, oid: int, holder: int) -> None:
+    host = Host.load(tx, oid)
+    numa_pin.free_cpus(host.share.numa, holder)
+    host.save(tx)
+
+
+def _set_usage(tx: Tx, oid: int, node_id: int, usage_kb: int, pages: dict[int, int]) -> None:
+    host = Host.load(tx, oid)
+    node = host.share.numa.by_id[node_id]
+    node.usage_kb = usage_kb
+    for size, usage in pages.items():
+        node.pages[size].usage = usage
     host.save(tx)

@@ -21,7 +21,9 @@ _VECTORS = {
     }),
     "NIC": frozenset({"AR_ID", "MAC", "NETWORK_ID", "NIC_ID", "SECURITY_GROUPS"}),
     "NIC_ALIAS": frozenset({"AR_ID", "MAC", "NETWORK_ID", "NIC_ID"}),
+    "NUMA_NODE": frozenset({"MEMORY", "MEMORY_NODE_ID", "PREV_MEMORY_NODE_ID"}),
     "PCI": frozenset({"ADDRESS", "AR_ID", "MAC", "NETWORK_ID", "NIC_ID", "SECURITY_GROUPS", "TYPE"}),
+    "TOPOLOGY": frozenset({"HUGEPAGE_SIZE"}),
     "GRAPHICS": frozenset({"PORT", "PREVIOUS_PORT", "TYPE"}),
     "VMGROUP": frozenset({"ROLE", "VMGROUP_ID"}),
 }  # fmt: skip

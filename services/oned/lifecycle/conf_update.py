@@ -52,6 +52,7 @@ def update(call: Call, vm: VM, given: Template, firing: Firing) -> None:
             raise AuthorizationError(f"Template includes a restricted attribute {name}")
     if lookup(call.tx, vm, "updateconf") is None:
         raise RequestError(refusal(vm, "updateconf"), vm.oid)
+    held_in, port = ports.cluster_of(vm), ports.of(vm)
     with create.refused_as(RequestError):
         boot.check_raw(call.conf, wanted)
         _replace(vm.template, wanted, "OS")
@@ -61,6 +62,8 @@ def update(call: Call, vm: VM, given: Template, firing: Firing) -> None:
                 _replace(vm.template, wanted, name)
         _replace_context(call, vm, wanted)
         boot.settle_graphics(vm.template)
+    if held_in is not None and ports.of(vm) is None:
+        ports.free(call.tx, held_in, port)  # its screen was removed
     if vm.state in _HAS_HOST and vm.history is not None and ports.of(vm) is None:
         try:
             ports.take(call.tx, vm, vm.history.cid)

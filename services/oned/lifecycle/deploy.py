@@ -77,6 +77,8 @@ def deploy(
         )
     if enforce or topology.is_pinned(vm.template):
         placement.require_room(call.tx, vm, host.oid)
+    elif datastore is not None:  # a cloud elsewhere has devices of its own
+        placement.require_devices(call.tx, vm, host.oid)
     if networks is not None:
         try:
             create_nics.lease_auto(call, vm, networks)

@@ -57,7 +57,9 @@ def _is_awaited(image: Image) -> bool:
 
 
 def _require_unused(image: Image) -> None:
-    if image_fire.can(image, "delete"):
+    # Also one that has failed: VMs may wait for it, or still run with it where it is shared.
+    is_in_use = image.running_vms > 0 and image.state is not ImageState.DELETE
+    if image_fire.can(image, "delete") and not is_in_use:
         return
     uses = f"{image.running_vms} VMs using it"
     if image.state is ImageState.CLONE:

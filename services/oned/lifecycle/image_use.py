@@ -257,11 +257,12 @@ def release(tx: Tx, image_id: int, vm_id: int, *, failed: bool = False) -> None:
     image = Image.find(tx, image_id)
     if image is None or image.type.is_file:
         return
-    if not image_fire.can(image, "unused"):  # DISABLED, say: nothing that could be given back
-        _log.error("image %d: released by vm %d in state %s", image_id, vm_id, image.state.name)
-        return
     image.remove_vm(vm_id)
-    if failed and image.state in _IN_USE_PERS:
+    if not image_fire.can(image, "unused"):
+        # Its driver failed while the VM waited for it, say: it stays as it is, but the VM uses it no more.
+        _log.info("image %d: released by vm %d in state %s", image_id, vm_id, image.state.name)
+        image.save(tx)
+    elif failed and image.state in _IN_USE_PERS:
         image_fire.fire(tx, image, "failed")
     elif image.running_vms == 0 and (image.state in _IN_USE_PERS or image.cloning_ops == 0):
         image_fire.fire(tx, image, "unused")

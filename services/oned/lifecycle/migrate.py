@@ -51,6 +51,8 @@ def migrate(
         raise ActionError(f"VM is already running on HOST [{host.oid}]", vm.oid)
     if enforce:
         placement.require_room(tx, vm, host.oid)
+    else:
+        placement.require_devices(tx, vm, host.oid)
     try:
         clusters = requirements.settle(tx, vm)
     except OneError as error:

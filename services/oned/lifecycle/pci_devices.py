@@ -36,7 +36,7 @@ def _check(device: Vector) -> None:
     for name in asked:
         if not _HEX.match(device[name]):
             raise RequestError(f"Wrong Hex value for PCI attribute {name}, found {device[name][:40]!r}")
-    if not asked:
+    if not asked and not device.get("SHORT_ADDRESS"):
         raise RequestError("DEVICE, VENDOR or CLASS must be defined for PCI.")
 
 

@@ -5,6 +5,7 @@ Source: order of the checks of one.vm.deploy and one.vm.migrate in release 6.0.0
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from services.common.template import is_yes
@@ -59,12 +60,24 @@ def system_datastore(tx: Tx, ds_id: int) -> Datastore:
 
 def require_room(tx: Tx, vm: VM, host_id: int) -> None:
     """Raise ActionError unless the host has room for the VM; the host is locked, so that it stays so."""
+    _require(
+        tx, vm, host_id, lambda host: host.fits(*capacity_of(vm)) or host.share.why_not_pinned(vm.template)
+    )
+
+
+def require_devices(tx: Tx, vm: VM, host_id: int) -> None:
+    """The same for the PCI devices and the pinned CPUs of the VM alone, whatever its CPU and memory."""
+    if vm.template.vectors("PCI") or vm.template.vectors("NUMA_NODE"):
+        _require(tx, vm, host_id, lambda host: host.share.why_not_pinned(vm.template))
+
+
+def _require(tx: Tx, vm: VM, host_id: int, why_not: Callable[[Host], str | None]) -> None:
     host = Host.find(tx, host_id)
     if host is None:
         raise ActionError("Host no longer exists", vm.oid)
     if vm.oid in host.vms:
         return
-    missing = host.fits(*capacity_of(vm))
+    missing = why_not(host)
     if missing:
         raise ActionError(
             f"VM [{vm.oid}] does not fit in HOST [{host_id}]. Not enough capacity: {missing}", vm.oid

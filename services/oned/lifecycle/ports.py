@@ -59,7 +59,7 @@ def take(tx: Tx, vm: VM, cluster_id: int) -> None:
     if port is None:
         raise ActionError(f"No free VNC ports available in cluster {cluster_id}", vm.oid)
     if held_in is not None:
-        _give_back(tx, held_in, wanted)
+        free(tx, held_in, wanted)
     graphics["PORT"] = str(port)
     clusters.save_ports(tx, cluster_id, taken | 1 << port)
 
@@ -82,7 +82,7 @@ def move(tx: Tx, vm: VM, cluster_id: int, *, keep: bool) -> None:
 
 def settle(tx: Tx, vm: VM, old_cluster_id: int) -> None:
     """The VM has left its old cluster: give the port there back."""
-    _give_back(tx, old_cluster_id, of(vm, "PREVIOUS_PORT"))
+    free(tx, old_cluster_id, of(vm, "PREVIOUS_PORT"))
     _forget(vm.template.get_vector("GRAPHICS"), "PREVIOUS_PORT")
 
 
@@ -92,7 +92,7 @@ def turn_back(tx: Tx, vm: VM, new_cluster_id: int) -> None:
     graphics = vm.template.get_vector("GRAPHICS")
     if graphics is None or held is None:
         return
-    _give_back(tx, new_cluster_id, of(vm))
+    free(tx, new_cluster_id, of(vm))
     graphics["PORT"] = str(held)
     _forget(graphics, "PREVIOUS_PORT")
 
@@ -102,12 +102,13 @@ def give_back(tx: Tx, vm: VM, *, forget: bool = True) -> None:
     cluster_id = cluster_of(vm)
     if cluster_id is None:
         return
-    _give_back(tx, cluster_id, of(vm))
+    free(tx, cluster_id, of(vm))
     if forget:
         _forget(vm.template.get_vector("GRAPHICS"), "PORT")
 
 
-def _give_back(tx: Tx, cluster_id: int, port: int | None) -> None:
+def free(tx: Tx, cluster_id: int, port: int | None) -> None:
+    """Give a port of a cluster back, whatever a VM's document says; nothing when it is not taken."""
     if port is None:
         return
     taken = clusters.locked_ports(tx, cluster_id)

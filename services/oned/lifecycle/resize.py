@@ -71,15 +71,16 @@ def resize(tx: Tx, vm: VM, asked: Capacity, firing: Firing) -> None:
         _require_hot(vm)
         if new == old:
             return
+    before = vm.template.copy()
     try:
         cores.spread(vm.template, new.vcpu)
     except AllocateError as error:
         raise ActionError(error.message, vm.oid) from None
     if is_running or vm.state == VmState.POWEROFF:
-        _recount(tx, vm, counted)
+        _recount(tx, vm, counted, before)
     if is_running:
-        before = {"CPU": decimal_text(old.cpu), "MEMORY": str(old.memory_mb), "VCPU": str(old.vcpu)}
-        vm.template.set("RESIZE", before)
+        had = {"CPU": decimal_text(old.cpu), "MEMORY": str(old.memory_mb), "VCPU": str(old.vcpu)}
+        vm.template.set("RESIZE", had)
     fire(tx, vm, "resize", firing)
 
 
@@ -101,8 +102,11 @@ def _require_hot(vm: VM) -> None:
         raise ActionError(f"Hotplug resize not supported by driver {driver}", vm.oid)
 
 
-def _recount(tx: Tx, vm: VM, counted: tuple[int, int]) -> None:
-    """Let the host count the new capacity. Raises ActionError when it has no room for it."""
+def _recount(tx: Tx, vm: VM, counted: tuple[int, int], before: Template) -> None:
+    """Let the host count the new capacity, and pin the VM anew: before is its template with the old places.
+
+    Raises ActionError when the host has no room for it.
+    """
     host = Host.find(tx, vm.history.hid) if vm.history else None
     if host is None:
         raise ActionError("Could not update host, it does not exist", vm.oid)
@@ -110,5 +114,7 @@ def _recount(tx: Tx, vm: VM, counted: tuple[int, int]) -> None:
     missing = host.fits(*capacity_of(vm))
     if missing:
         raise ActionError(f"{missing} on host {host.name} ({host.oid})", vm.oid)
+    if topology.is_pinned(vm.template) and not host.share.repin(vm.oid, before, vm.template):
+        raise ActionError(f"Cannot allocate NUMA topology on host {host.name} ({host.oid})", vm.oid)
     host.add_vm(vm.oid, *capacity_of(vm))
     host.save(tx)

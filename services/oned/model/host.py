@@ -180,4 +180,8 @@ class Host(PoolObject):
         if threads is not None:
             self.share.vms_thread = max(1, threads)
             self.template.set("VMS_THREAD", str(self.share.vms_thread))
+            self.share.numa.set_vms_thread(self.share.vms_thread)
+        isolated = self.template.get("ISOLCPUS")
+        if isolated is not None:
+            self.share.numa.reserve(isolated)
         self.reserve(tx)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from services.common import xmldoc
+from services.common import numa_pin, pci, xmldoc
+from services.common.numa import Nodes
+from services.common.pci import Devices
 from services.common.template import Template
 from services.oned.model.base import number
 
@@ -32,7 +34,7 @@ def usable(total: int, reservation: str) -> int:
 
 @dataclass(slots=True)
 class HostShare:
-    """The HOST_SHARE element. PCI and NUMA parts are kept as they are in the document."""
+    """The HOST_SHARE element."""
 
     mem_usage: int = 0
     cpu_usage: int = 0
@@ -43,8 +45,8 @@ class HostShare:
     running_vms: int = 0
     vms_thread: int = 1
     datastores: Template = field(default_factory=lambda: Template([(name, "0") for name in _DISK_NUMBERS]))
-    pci_devices: str = "<PCI_DEVICES></PCI_DEVICES>"
-    numa_nodes: str = "<NUMA_NODES></NUMA_NODES>"
+    pci: Devices = field(default_factory=Devices)
+    numa: Nodes = field(default_factory=Nodes)
 
     def to_xml(self) -> str:
         """The element."""
@@ -53,7 +55,7 @@ class HostShare:
             f"<TOTAL_MEM>{self.total_mem}</TOTAL_MEM><TOTAL_CPU>{self.total_cpu}</TOTAL_CPU>"
             f"<MAX_MEM>{self.max_mem}</MAX_MEM><MAX_CPU>{self.max_cpu}</MAX_CPU>"
             f"<RUNNING_VMS>{self.running_vms}</RUNNING_VMS><VMS_THREAD>{self.vms_thread}</VMS_THREAD>"
-            f"{self.datastores.to_xml('DATASTORES')}{self.pci_devices}{self.numa_nodes}</HOST_SHARE>"
+            f"{self.datastores.to_xml('DATASTORES')}{self.pci.to_xml()}{self.numa.to_xml()}</HOST_SHARE>"
         )
 
     @classmethod
@@ -70,8 +72,8 @@ class HostShare:
             if not disks.get(name):
                 disks.set(name, "0")
         share.datastores = disks
-        share.pci_devices = _as_written(element.find("PCI_DEVICES"), "PCI_DEVICES")
-        share.numa_nodes = _as_written(element.find("NUMA_NODES"), "NUMA_NODES")
+        share.pci = Devices.from_element(element.find("PCI_DEVICES"))
+        share.numa = Nodes.from_element(element.find("NUMA_NODES"), share.vms_thread)
         return share
 
     def count(self, cpu_percent: int, mem_kb: int, disk_mb: int, vms: int) -> None:
@@ -101,14 +103,45 @@ class HostShare:
             return f"Not enough memory: {mem_kb}/{free_mem}"
         return None
 
+    # -- devices and pinned CPUs ---------------------------------------------------------------------------
+    def why_not_pinned(self, template: Template) -> str | None:
+        """What is missing for the PCI devices and the NUMA topology of a VM, or None when it has all."""
+        vectors = template.vectors("PCI")
+        chosen = self.pci.choose([pci.request(vector) for vector in vectors])
+        if chosen is None:
+            return f"Unavailable PCI device, {len(vectors)} asked for"
+        asked = numa_pin.pinning(template.get_vector("TOPOLOGY") or {}, template.vectors("NUMA_NODE"))
+        if asked is not None and numa_pin.fit(self.numa, asked, pci.nodes(chosen)) is None:
+            return "Cannot allocate NUMA topology"
+        return None
 
-def _as_written(element: xmldoc.etree._Element | None, root: str) -> str:
-    """An element that is not interpreted here, in the form of the database: texts as CDATA."""
-    if element is None:
-        return f"<{root}></{root}>"
-    return f"<{root}>{''.join(_node(child) for child in element)}</{root}>"
+    def claim(self, vm_id: int, template: Template) -> bool:
+        """Give a VM its PCI devices and pinned CPUs, and write into its template which; False without enough.
 
+        What it has on another host stays in PREV_… attributes until release() or give_back().
+        """
+        vectors = template.vectors("PCI")
+        has_devices = self.pci.take(vm_id, vectors)
+        near = pci.nodes(vectors) if has_devices else frozenset()
+        topology = template.get_vector("TOPOLOGY")
+        if topology is None:
+            return has_devices
+        return numa_pin.take(self.numa, vm_id, topology, template.vectors("NUMA_NODE"), near) and has_devices
 
-def _node(element: xmldoc.etree._Element) -> str:
-    inner = "".join(_node(child) for child in element) if len(element) else xmldoc.cdata(element.text or "")
-    return f"<{element.tag}>{inner}</{element.tag}>"
+    def release(self, vm_id: int, template: Template, *, has_left: bool) -> None:
+        """Take them back. has_left: the VM has what it needs on another host by now."""
+        self.pci.release(vm_id, template.vectors("PCI"), has_left=has_left)
+        topology = template.get_vector("TOPOLOGY") or {}
+        numa_pin.release(self.numa, vm_id, topology, template.vectors("NUMA_NODE"), has_left=has_left)
+
+    def repin(self, vm_id: int, before: Template, template: Template) -> bool:
+        """Pin a VM of a changed topology anew; False when it does not fit. before: with its old places."""
+        old, new = before.get_vector("TOPOLOGY") or {}, template.get_vector("TOPOLOGY") or {}
+        numa_pin.release(self.numa, vm_id, old, before.vectors("NUMA_NODE"), has_left=False)
+        near = pci.nodes(template.vectors("PCI"))
+        return numa_pin.take(self.numa, vm_id, new, template.vectors("NUMA_NODE"), near)
+
+    def give_back(self, template: Template) -> None:
+        """A VM stays here after all: what it has here is its own again."""
+        self.pci.restore(template.vectors("PCI"))
+        numa_pin.restore(template.vectors("NUMA_NODE"))

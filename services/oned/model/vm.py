@@ -190,6 +190,8 @@ class VM(PoolObject):
     def search_text(self) -> str:
         """What full-text search looks in: ``NAME=value`` lines, with - . : as _ as OpenNebula writes them."""
         lines = [f"UNAME={self.uname}", f"GNAME={self.gname}", f"NAME={self.name}"]
+        if self.resched:
+            lines.append("RESCHED=1")  # the scheduler looks for these
         for template in (self.template, self.user_template):
             for name, value in template:
                 parts = value.items() if isinstance(value, dict) else ((name, value),)

@@ -29,19 +29,9 @@ _DISK = {
     "DS_LOCATION_FREE_MB": "FREE_DISK",
     "DS_LOCATION_USED_MB": "USED_DISK",
 }
-# Devices and NUMA nodes need book-keeping of what VMs hold, which this version lacks; the rest is ours.
-_NOT_KEPT = (
-    "PCI",
-    "CORE",
-    "HUGEPAGE",
-    "MEMORY_NODE",
-    "OID",
-    "ERROR",
-    "IM_MAD",
-    "VM_MAD",
-    "SYNC_STATE",
-    "MISSING_STATE",
-)
+# What goes into the share, beside what VMs hold of it.
+_DEVICES = ("PCI", "CORE", "HUGEPAGE", "MEMORY_NODE")
+_NOT_KEPT = ("OID", "ERROR", "IM_MAD", "VM_MAD", "SYNC_STATE", "MISSING_STATE")
 _KEPT_STATES = (HostState.DISABLED, HostState.OFFLINE)
 
 
@@ -109,8 +99,12 @@ def _take(tx: Tx, host: Host, values: Template) -> None:
     share.datastores.remove("DS")
     for vector in rest.vectors("DS"):
         share.datastores.add("DS", vector)
+    devices, cores, pages, memory = (rest.vectors(name) for name in _DEVICES)
+    share.pci.report(devices)
+    share.numa.report(cores, pages, memory)
+    share.numa.reserve(host.template.get("ISOLCPUS") or "")
     found = [vector for vector in rest.vectors("VM") if _is_wild(tx, vector)]
-    for name in (*_CAPACITY, *_SYSTEM, *_DISK, *_NOT_KEPT, "TOTALCPU", "TOTALMEMORY", "DS", "VM"):
+    for name in (*_CAPACITY, *_SYSTEM, *_DISK, *_DEVICES, *_NOT_KEPT, "TOTALCPU", "TOTALMEMORY", "DS", "VM"):
         rest.remove(name)
     for name in ("ERROR", "VM", "VM_POLL", "WILDS", "TOTAL_WILDS"):
         host.template.remove(name)

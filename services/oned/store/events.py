@@ -14,7 +14,7 @@ _GAP_SETTLED_S = 2
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. ``time`` is epoch seconds, ``kind`` STATE, API, SERVICE or RETRY, ``object`` VM, HOST, …"""
+    """One event. time: epoch seconds. kind: STATE, CHANGE, API, SERVICE or RETRY. object: VM, HOST, …"""
 
     id: int
     time: int

@@ -87,6 +87,16 @@ PLACES = (
         ("host 1: PCI device 0000:00:02:0 is taken by virtual machine 77, which is not there",),
     ),
     Break(
+        "CPUs of a host",
+        body("host_pool", 1, ("0:-1,1:-1", "0:-1,1:77"), ("<FREE><![CDATA[2]]>", "<FREE><![CDATA[1]]>")),
+        ("host 1: CPUs are pinned to virtual machine 77, which is not there",),
+    ),
+    Break(
+        "memory of a NUMA node",
+        body("host_pool", 1, ("<USAGE><![CDATA[0]]></USAGE>", "<USAGE><![CDATA[7]]></USAGE>")),
+        ("host 1: NUMA node 0 counts 0 KB and pages {2048: 7}, the virtual machines say 0 KB and {2048: 0}",),
+    ),
+    Break(
         "a VNC port that nobody has",
         lambda tx: _port(tx, taken=True),
         ("cluster 0: VNC port 6000 is taken, but no virtual machine holds it",),

@@ -28,14 +28,19 @@ class FakeVM:
     state: int = 1
     host_id: int | None = None
     user_template: dict[str, str] = field(default_factory=dict)
+    is_marked: bool = False  # RESCHED
 
     def xml(self) -> str:
         user = "".join(f"<{k}>{xmlrpc_text(v)}</{k}>" for k, v in self.user_template.items())
         return (
-            f"<VM><ID>{self.id}</ID><UID>0</UID><GID>0</GID><STATE>{self.state}</STATE><TEMPLATE>"
-            f"<CPU>{self.cpu}</CPU><MEMORY>{self.memory_mb}</MEMORY></TEMPLATE>"
-            f"<USER_TEMPLATE>{user}</USER_TEMPLATE><HISTORY_RECORDS/></VM>"
+            f"<VM><ID>{self.id}</ID><UID>0</UID><GID>0</GID><STATE>{self.state}</STATE>"
+            f"<LCM_STATE>{3 if self.state == 3 else 0}</LCM_STATE><RESCHED>{int(self.is_marked)}</RESCHED>"
+            f"<TEMPLATE><CPU>{self.cpu}</CPU><MEMORY>{self.memory_mb}</MEMORY></TEMPLATE>"
+            f"<USER_TEMPLATE>{user}</USER_TEMPLATE><HISTORY_RECORDS>{self._record()}</HISTORY_RECORDS></VM>"
         )
+
+    def _record(self) -> str:
+        return "" if self.host_id is None else f"<HISTORY><HID>{self.host_id}</HID><DS_ID>0</DS_ID></HISTORY>"
 
 
 def xmlrpc_text(text: str) -> str:
@@ -128,8 +133,13 @@ class FrontEnd:
     def _system_version(self) -> list[Any]:
         return [True, "6.0.0", 0]
 
-    def _vmpool_infoextended(self, _filter: int, _start: int, _end: int, state: int) -> list[Any]:
-        bodies = "".join(vm.xml() for vm in self.vms.values() if vm.state == state)
+    def _vmpool_infoextended(
+        self, _filter: int, _start: int, _end: int, state: int, search: str = ""
+    ) -> list[Any]:
+        found = [vm for vm in self.vms.values() if vm.state == state]
+        if search == "RESCHED=1":
+            found = [vm for vm in found if vm.is_marked]
+        bodies = "".join(vm.xml() for vm in found)
         return [True, f"<VM_POOL>{bodies}</VM_POOL>", 0]
 
     def _used(self, host_id: int) -> float:
@@ -169,6 +179,14 @@ class FrontEnd:
         if self._used(host_id) > self.cpu:
             self.over_capacity.append(f"vm {vm_id} on host {host_id}")
         self._event("VM", vm_id, {"state": 3, "lcm_state": 1})
+        return [True, vm_id, 0]
+
+    def _vm_migrate(
+        self, vm_id: int, host_id: int, live: bool, enforce: bool, ds_id: int, kind: int
+    ) -> list[Any]:
+        vm = self.vms[vm_id]
+        vm.host_id, vm.is_marked = host_id, False
+        self.lock.notify_all()
         return [True, vm_id, 0]
 
     def _vm_update(self, vm_id: int, text: str, _kind: int) -> list[Any]:

@@ -57,6 +57,24 @@ def test_datastore_policies(tmp_path: Path, text: str, rank: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "rank"),
+    [
+        ("DEFAULT_NIC_SCHED = [ POLICY = 0 ]", "- USED_LEASES"),
+        ("DEFAULT_NIC_SCHED = [ POLICY = 1 ]", "USED_LEASES"),
+        ('DEFAULT_NIC_SCHED = [ POLICY = 2, RANK = "BW - USED_LEASES" ]', "BW - USED_LEASES"),
+        ("DEFAULT_NIC_SCHED = [ policy = 3 ]", "PRIORITY"),
+    ],
+)
+def test_network_policies(tmp_path: Path, text: str, rank: str) -> None:
+    assert read(tmp_path, text).network_rank == rank
+
+
+def test_migration_and_networks(tmp_path: Path) -> None:
+    found = read(tmp_path, 'LIVE_RESCHEDS = 1\nCOLD_MIGRATE_MODE = 2\nDIFFERENT_VNETS = "no"\n')
+    assert (found.live_rescheds, found.cold_migrate_mode, found.different_vnets) == (True, 2, False)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("MAX_HOST = many", "MAX_HOST must be a whole number, found 'many'"),

@@ -78,7 +78,7 @@ def test_a_vm_that_waits_is_told_why_once(tmp_path: Path) -> None:
         assert front_end.wait_for(lambda: "SCHED_MESSAGE" in front_end.vms[0].user_template)
         text = front_end.vms[0].user_template["SCHED_MESSAGE"]
         assert ": Cannot be placed on any of 1 hosts: 1 lack CPU. " in text
-        assert text.endswith("Needs 400% CPU; nearest is host h0 with 100% free")
+        assert "Nearest is host h0: 400% CPU needed, 100% free. " in text
         for state in (2, 2, 2):
             before = front_end.count("one.hostpool.info")
             front_end.set_host(0, state)
@@ -147,3 +147,14 @@ def test_a_front_end_that_goes_away_and_comes_back(tmp_path: Path, caplog: pytes
     assert sum("no cycle" in record.message for record in caplog.records) <= 2, (
         "an outage is not a flood of lines"
     )
+
+
+def test_a_vm_that_failed_on_a_host_gets_another_or_else_that_one(tmp_path: Path) -> None:
+    with FrontEnd(2) as front_end, scheduler(front_end, tmp_path) as loop:
+        for vm_id in (5, 6):
+            loop.failed(vm_id, 0)
+        loop.failed(6, 1)
+        front_end.add(FakeVM(5), FakeVM(6))
+        assert front_end.wait_for(lambda: running(front_end, 2))
+        assert front_end.vms[5].host_id == 1, "not where it has failed"
+        assert front_end.count("one.vm.deploy") == 2

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from services.scheduler.books import Books, count_under_way
+from services.scheduler.books import (
+    FAILURES_KEPT_S,
+    FIRST_DELAY_S,
+    Books,
+    count_under_way,
+)
 from services.scheduler.explain import Reason
 from services.scheduler.messages import FIGURES_EVERY_S, MessageBook, attribute
 from services.scheduler.plan import Dispatch
-from services.scheduler.watch import matters
+from services.scheduler.watch import Reader
 
 from .clouds import hosts, vm
 
@@ -125,4 +130,47 @@ def test_the_last_refusal_is_told_on_one_line_without_quotes() -> None:
     ],
 )
 def test_events_that_matter(kind: str, payload: object, expected: bool) -> None:
-    assert matters({"id": 1, "object": kind, "oid": 1, "payload": payload}) is expected
+    reader = Reader(lambda vm_id, host_id: None)
+    assert (
+        reader.matters({"id": 1, "kind": "STATE", "object": kind, "oid": 1, "payload": payload}) is expected
+    )
+
+
+@pytest.mark.parametrize("kind", ["ACL", "VDC", "USER", "VMGROUP", "VM"])
+def test_changes_without_a_state_matter(kind: str) -> None:
+    reader = Reader(lambda vm_id, host_id: None)
+    assert reader.matters(
+        {"id": 1, "kind": "CHANGE", "object": kind, "oid": 1, "payload": {"method": "one.x"}}
+    )
+
+
+def test_a_vm_that_has_moved_gave_its_old_host_back() -> None:
+    reader = Reader(lambda vm_id, host_id: None)
+
+    def tell(lcm_state: int, vm_id: int = 5) -> bool:
+        payload = {"state": 3, "lcm_state": lcm_state, "host": 1}
+        return reader.matters({"kind": "STATE", "object": "VM", "oid": vm_id, "payload": payload})
+
+    assert [tell(3), tell(7), tell(8), tell(35), tell(3), tell(3)] == [False] * 4 + [True, False]
+    assert [tell(4), tell(3, vm_id=6), tell(3)] == [False, False, True]
+
+
+def test_a_failed_start_is_told_and_keeps_the_vm_from_that_host() -> None:
+    books = Books()
+    now = 100.0
+    reader = Reader(lambda vm_id, host_id: books.failed(vm_id, host_id, now))
+    boot_failure = {"state": 3, "lcm_state": 36, "host": 4}
+    assert not reader.matters({"kind": "STATE", "object": "VM", "oid": 7, "payload": boot_failure})
+    assert books.avoid(now) == books.failed_hosts(now) == {7: frozenset([4])}
+    assert books.next_try_s(now) == FIRST_DELAY_S
+    books.keep_only([])  # it is neither waiting nor under way: it has failed
+    assert books.avoid(now + FIRST_DELAY_S - 1) == {7: frozenset([4])}
+    assert books.avoid(now + FIRST_DELAY_S + 1) == {}
+    assert books.failed_hosts(now + FIRST_DELAY_S + 1) == {7: frozenset([4])}, "others come first for longer"
+    books.failed(7, 4, now)
+    assert books.next_try_s(now) == 2 * FIRST_DELAY_S, "twice as long the second time"
+    books.failed(8, 4, now)
+    assert books.avoid(now) == {7: frozenset([4]), 8: frozenset([4])}
+    assert books.failed_hosts(now + 3 * FIRST_DELAY_S + FAILURES_KEPT_S) == {}
+    books.failed(7, 4, now)
+    assert books.next_try_s(now) == FIRST_DELAY_S, "long forgotten"

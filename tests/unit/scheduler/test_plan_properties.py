@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+from itertools import product
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.common.numa_pin import Pinning
+from services.common.pci import Request
+from services.common.template import Template
+from services.oned.model.host_share import HostShare
 from services.scheduler import expression
 from services.scheduler.config import SchedConf
-from services.scheduler.plan import Plan, plan
-from services.scheduler.records import MONITORED, VM, Snapshot
+from services.scheduler.devices import Needs
+from services.scheduler.plan import Dispatch, Plan, plan
+from services.scheduler.records import MONITORED, VM, AutoNic, Datastore, Snapshot
 from services.scheduler.table import HostTable
 
-from .clouds import cloud, conf, hosts, stores, vm
+from .clouds import cards, cloud, conf, hosts, networks, numa, stores, vm
 
 REQUIREMENTS = [
     "",
@@ -26,6 +33,8 @@ REQUIREMENTS = [
 ]
 RANKS = ["", "RUNNING_VMS", "- RUNNING_VMS", "RACK", "FREE_CPU", "CPU_USAGE * 2 - RACK"]
 
+DEVICES = ["", "", cards(1), cards(3, _1=99) + numa(1, 1), numa(2, 2, memory_mb=900)]
+
 _host = st.fixed_dictionaries(
     {
         "cpu": st.sampled_from([800, 400, 250, 100, 0]),
@@ -33,7 +42,12 @@ _host = st.fixed_dictionaries(
         "memory": st.sampled_from([4096, 2048, 500, 64, 0]),
         "state": st.sampled_from([MONITORED] * 8 + [0, 1, 3, 4, 8]),
         "cluster": st.sampled_from([0, 0, 0, 1, 2]),
-        "template": st.sampled_from(["", "<RACK>1</RACK>", "<RACK>2</RACK>"]),
+        "template": st.sampled_from(
+            ["", "<RACK>1</RACK>", "<RACK>2</RACK>", "<RACK>1</RACK><PUBLIC_CLOUD>YES</PUBLIC_CLOUD>"]
+        ),
+        "devices": st.sampled_from(
+            ["", "", cards(1), cards(3, _1=99) + numa(1, 1), numa(2, 2, memory_mb=900)]
+        ),
     }
 )
 _store = st.fixed_dictionaries(
@@ -43,9 +57,36 @@ _store = st.fixed_dictionaries(
         "clusters": st.sampled_from([[0, 1, 2], [0], [0, 1], [1, 2], []]),
     }
 )
+_network = st.fixed_dictionaries(
+    {
+        "size": st.integers(0, 4),
+        "clusters": st.sampled_from([[0, 1, 2], [0], [1]]),
+        "template": st.sampled_from(["", "<BW>1</BW>", "<BW>2</BW>"]),
+    }
+)
+_CARD, _ODD = Request(vendor=0x8086), Request(device=1)
+_special = st.one_of(
+    st.just({}),
+    st.just({}),
+    st.sampled_from([(_CARD,), (_ODD,), (_CARD, _ODD), (_CARD, _CARD)]).map(
+        lambda one: {"needs": Needs(one)}
+    ),
+    st.builds(
+        lambda nodes, threads, dedicated: {"needs": Needs((), Pinning(nodes, threads, dedicated))},
+        st.sampled_from([((2, 102400),), ((1, 512000), (1, 512000)), ((4, 1024),)]),
+        st.sampled_from([0, 1, 2]),
+        st.booleans(),
+    ),
+    st.sampled_from([("",), ("BW = 1",), ("BW > 0", "")]).map(
+        lambda texts: {"nics": tuple(AutoNic(n, (t,) if t else ()) for n, t in enumerate(texts))}
+    ),
+    st.integers(0, 3).map(lambda host: {"resched": True, "host_id": host, "ds_id": 0, "has_disks": True}),
+    st.just({"is_cloud": True}),
+)
 _need = st.tuples(
     st.sampled_from([0, 10, 100, 250]), st.sampled_from([0, 64, 1024]), st.sampled_from([0, 0, 700]),
     st.sampled_from(REQUIREMENTS), st.sampled_from(RANKS), st.integers(-1, 1),
+    _special,
 )  # fmt: skip
 _conf = st.builds(
     conf,
@@ -54,6 +95,8 @@ _conf = st.builds(
     max_vm=st.sampled_from([0, 1, 5, 5000]),
     host_rank=st.sampled_from([rank for rank in RANKS if rank]),
     datastore_rank=st.sampled_from(["FREE_MB", "- FREE_MB", "PRIORITY"]),
+    network_rank=st.sampled_from(["USED_LEASES", "- USED_LEASES", "BW"]),
+    different_vnets=st.booleans(),
 )
 
 
@@ -70,53 +113,112 @@ def _clouds(draw: st.DrawFn) -> Snapshot:
             requirements=requirements,
             rank=rank,
             priority=priority,
+            **special,
         )
-        for number, (cpu, memory, disk, requirements, rank, priority) in enumerate(needs)
+        for number, (cpu, memory, disk, requirements, rank, priority, special) in enumerate(needs)
     ]
-    return cloud(vms, hosts(*bodies), stores(*draw(st.lists(_store, min_size=1, max_size=3))))
+    return cloud(
+        vms,
+        hosts(*bodies),
+        stores(*draw(st.lists(_store, min_size=1, max_size=3))),
+        networks(*draw(st.lists(_network, max_size=3))),
+    )
 
 
-def _replay(snapshot: Snapshot, made: Plan) -> HostTable:
-    """Carry the plan out step by step; fails at the first step that no cloud could take."""
-    table = HostTable(snapshot, range(len(snapshot.hosts)))
-    index = {host.id: number for number, host in enumerate(snapshot.hosts)}
-    free_mb = {store.id: store.free_mb for store in snapshot.datastores}
-    by_store = {store.id: store for store in snapshot.datastores}
-    by_vm = {one.id: one for one in snapshot.vms}
-    for one in made.dispatches:
-        placed, at = by_vm[one.vm_id], index[one.host_id]
-        host, store = snapshot.hosts[at], by_store[one.ds_id]
-        assert host.state == MONITORED
-        assert table.free_cpu[at] >= placed.cpu and table.free_memory_kb[at] >= placed.memory_kb
-        assert all(table.passes(at, expression.requirement(text)) for text in placed.requirements)
-        assert host.cluster_id in store.cluster_ids
-        left_mb = free_mb[store.id]
-        if left_mb is not None:
-            assert left_mb >= placed.disk_mb
-            free_mb[store.id] = left_mb - placed.disk_mb
-        table.place(at, placed)
-    snapshot_free = {store.id: store for store in snapshot.datastores}
-    for store_id, left_mb in free_mb.items():
-        snapshot_free[store_id].free_mb = left_mb
-    return table
+class _Cloud:
+    """A cloud that carries a plan out step by step, as the front-end does."""
 
+    def __init__(self, snapshot: Snapshot, is_different: bool) -> None:
+        self.snapshot = snapshot
+        self.is_different = is_different
+        self.table = HostTable(snapshot, range(len(snapshot.hosts)))
+        self.free_mb = {store.id: store.free_mb for store in snapshot.datastores}
+        self.leases = {network.id: network.free_leases for network in snapshot.networks}
+        self.shares = [HostShare.from_element(host.share) for host in snapshot.hosts]
 
-def _could_still_go(snapshot: Snapshot, table: HostTable, one: VM) -> bool:
-    for at, host in enumerate(snapshot.hosts):
-        if (
-            host.state != MONITORED
-            or table.free_cpu[at] < one.cpu
-            or table.free_memory_kb[at] < one.memory_kb
-        ):
-            continue
+    def carry_out(self, one: Dispatch) -> None:
+        """Fails at a step that no cloud could take."""
+        placed = next(vm for vm in self.snapshot.vms if vm.id == one.vm_id)
+        at = next(at for at, host in enumerate(self.snapshot.hosts) if host.id == one.host_id)
+        assert self.why_not(placed, at) == ""
+        host = self.snapshot.hosts[at]
+        assert (one.ds_id == -1) == host.is_cloud
+        if one.ds_id != -1:
+            store = next(store for store in self.snapshot.datastores if store.id == one.ds_id)
+            assert host.cluster_id in store.cluster_ids and self._has_space(placed, store)
+            left_mb = self.free_mb[store.id]
+            if left_mb is not None and not placed.has_disks:
+                self.free_mb[store.id] = left_mb - placed.disk_mb
+        assert [nic_id for nic_id, _ in one.networks] == [nic.id for nic in placed.nics]
+        for _, network_id in one.networks:
+            self.leases[network_id] -= 1
+            assert self.leases[network_id] >= 0
+        if placed.needs is not None and not host.is_cloud:
+            assert self.shares[at].claim(placed.id, _template(placed))
+        assert tuple(network_id for _, network_id in one.networks) in self._ways(
+            placed, host.cluster_id, True
+        )
+        self.table.place(at, dataclasses.replace(placed, needs=None))
+
+    def why_not(self, one: VM, at: int) -> str:
+        """Why a VM cannot be on a host, by looking at everything."""
+        table, host = self.table, self.snapshot.hosts[at]
+        if host.state != MONITORED or host.id == one.host_id:
+            return "host"
+        if table.free_cpu[at] < one.cpu or table.free_memory_kb[at] < one.memory_kb:
+            return "room"
         if not all(table.passes(at, expression.requirement(text)) for text in one.requirements):
-            continue
-        for store in snapshot.datastores:
-            if host.cluster_id in store.cluster_ids and (
-                store.free_mb is None or store.free_mb >= one.disk_mb
-            ):
-                return True
-    return False
+            return "requirements"
+        if not host.is_cloud and not any(
+            host.cluster_id in store.cluster_ids and self._has_space(one, store)
+            for store in self.snapshot.datastores
+        ):
+            return "datastore"
+        if one.needs is not None and not host.is_cloud and self.shares[at].why_not_pinned(_template(one)):
+            return "devices"
+        return "" if self._ways(one, host.cluster_id, False) else "networks"
+
+    def _has_space(self, one: VM, store: Datastore) -> bool:
+        left_mb = self.free_mb[store.id]
+        is_right = one.ds_id in (None, store.id)
+        return is_right and (left_mb is None or one.has_disks or left_mb >= one.disk_mb)
+
+    def _ways(self, one: VM, cluster_id: int, is_taken: bool) -> list[tuple[int, ...]]:
+        """All ways to give each interface a network; is_taken: its leases are counted already."""
+        options = [
+            [
+                network.id
+                for network in self.snapshot.networks
+                if cluster_id in network.cluster_ids
+                and all(
+                    expression.requirement(text).evaluate(network.attributes.values)
+                    for text in nic.requirements
+                )
+            ]
+            for nic in one.nics
+        ]
+        return [
+            way
+            for way in product(*options)
+            if (not self.is_different or len(set(way)) == len(way))
+            and (is_taken or all(way.count(network_id) <= self.leases[network_id] for network_id in way))
+        ]
+
+
+def _template(one: VM) -> Template:
+    """What a front-end knows of the VM's needs."""
+    assert one.needs is not None
+    made = Template()
+    for request in one.needs.devices:
+        given = {"VENDOR": request.vendor, "DEVICE": request.device}
+        made.add("PCI", {name: f"{value:04x}" for name, value in given.items() if value is not None})
+    pinning = one.needs.pinning
+    if pinning is not None:
+        policy = "CORE" if pinning.is_dedicated else "THREAD"
+        made.add("TOPOLOGY", {"PIN_POLICY": policy, "THREADS": str(pinning.threads)})
+        for cpus, memory_kb in pinning.nodes:
+            made.add("NUMA_NODE", {"TOTAL_CPUS": str(cpus), "MEMORY": str(memory_kb)})
+    return made
 
 
 @settings(max_examples=300, deadline=None)
@@ -132,11 +234,15 @@ def test_a_plan_is_possible_complete_and_repeatable(
     assert not set(dispatched) & set(made.refusals)
     assert all(reason.text() for reason in made.refusals.values())
     _assert_round_limits(made, given_conf)
-    table = _replay(snapshot, made)
-    # Without a requirement that follows the placements nothing that fits in the end may have been refused.
-    for one in snapshot.vms:
-        if one.id in made.refusals and not any("VMS" in text for text in one.requirements):
-            assert not _could_still_go(snapshot, table, one), f"VM {one.id} was refused although it fits"
+    played = _Cloud(snapshot, given_conf.different_vnets)
+    for one in made.dispatches:
+        played.carry_out(one)
+    # Plans are greedy: what they promise is that nothing which was refused would still fit in the end, unless
+    # its requirement follows the placements.
+    for refused in snapshot.vms:
+        if refused.id in made.refusals and not any("VMS" in text for text in refused.requirements):
+            why = [played.why_not(refused, at) for at in range(len(snapshot.hosts))]
+            assert all(why), f"VM {refused.id} was refused although it fits"
 
 
 def _assert_round_limits(made: Plan, given_conf: SchedConf) -> None:
@@ -175,7 +281,7 @@ def test_each_vm_gets_the_best_host_of_its_moment(
         fit = [
             at for at in table.usable
             if table.free_cpu[at] >= placed.cpu and table.free_memory_kb[at] >= placed.memory_kb
-            and snapshot.hosts[at].cluster_id == 0
+            and (snapshot.hosts[at].cluster_id == 0 or snapshot.hosts[at].is_cloud)
             and all(table.passes(at, expression.requirement(text)) for text in placed.requirements)
         ]  # fmt: skip
         ranks = {at: value.evaluate(lambda name, at=at: table.values(at, name, 0.0)) for at in fit}

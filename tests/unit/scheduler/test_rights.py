@@ -8,10 +8,10 @@ import pytest
 
 from services.scheduler import rights
 from services.scheduler.plan import plan
-from services.scheduler.records import VM, Datastore
+from services.scheduler.records import VM, AutoNic, Datastore
 from services.scheduler.snapshot import parse_datastores
 
-from .clouds import CONF, cloud, hosts, stores, vm, where
+from .clouds import CONF, cloud, hosts, networks, stores, vm, where
 
 USER, GROUP, ALL, CLUSTER = 0x100000000, 0x200000000, 0x400000000, 0x800000000
 HOST, NET, DATASTORE = 0x2000000000, 0x4000000000, 0x100000000000
@@ -114,6 +114,28 @@ def test_rules_about_datastores(resource: int) -> None:
     assert placed((ALL, HOST | USER | 1, MANAGE, ALL), rule, datastores=store(0, 33, "100")) == 1
 
 
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (None, None),
+        ((USER | ANN, NET | USER | 1, USE, ALL), 1),
+        ((GROUP | TENANTS, NET | CLUSTER | 0, USE, ALL), 0),
+        ((USER | ANN, NET | USER | 1, MANAGE, ALL), None),
+        ((USER | 8, NET | ALL, USE, ALL), None),
+    ],
+)
+def test_networks_that_the_owner_may_use(
+    rule: tuple[int, int, int, int] | None, expected: int | None
+) -> None:
+    waits = dataclasses.replace(owned(0), nics=(AutoNic(0),))
+    nets = networks({"template": "<BW>9</BW>"}, {"clusters": [0, 1]})
+    snapshot = cloud([waits], hosts({}), nets=nets)
+    rules = [EVERYONE_USES_STORES, (ALL, HOST | ALL, MANAGE, ALL), *([rule] if rule else [])]
+    rights.limit(FrontEnd(*rules), snapshot, lambda: 0)
+    made = plan(snapshot, dataclasses.replace(CONF, network_rank="BW"), seed=1)
+    assert [one.networks[0][1] for one in made.dispatches] == ([] if expected is None else [expected])
+
+
 def test_oneadmins_vms_go_anywhere_and_nothing_is_asked() -> None:
     snapshot = cloud([owned(0, uid=0), owned(1, gid=0)], hosts({}))
     front_end = FrontEnd()
@@ -127,5 +149,6 @@ def test_the_reason_says_who_may_not() -> None:
     made = plan(snapshot, CONF, seed=1)
     assert where(made) == {1: 0}
     assert made.refusals[0].text() == (
-        "Cannot be placed on any of 2 hosts: 1 not monitored, 1 not authorized for its owner"
+        "Cannot be placed on any of 2 hosts: 1 not monitored, 1 not authorized for its owner. "
+        "Its owner needs the right to manage a host, by an ACL rule or a VDC"
     )

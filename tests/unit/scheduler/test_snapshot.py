@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from services.common.numa_pin import Pinning
+from services.common.pci import Request
 from services.common.xmldoc import XmlError
+from services.scheduler.devices import Needs
+from services.scheduler.records import AutoNic
 from services.scheduler.snapshot import parse_hosts, parse_vms
 
 from .clouds import hosts, stores
@@ -32,12 +36,25 @@ def test_a_vm_with_everything() -> None:
 
 
 def test_vms_come_in_order_of_their_ids() -> None:
-    assert [vm.id for vm in parse_vms(POOL, 0)] == [3, 4, 5, 6, 7]
+    assert [vm.id for vm in parse_vms(POOL, 0)] == [3, 4, 5, 6, 7, 8]
 
 
 def test_a_vm_to_be_moved_knows_its_host() -> None:
     vm = parse_vms(POOL, 0)[0]
-    assert vm.resched and vm.host_id == 9
+    assert vm.resched and (vm.host_id, vm.ds_id) == (9, 100) and vm.has_disks
+
+
+def test_devices_topology_and_automatic_networks() -> None:
+    vm = parse_vms(POOL, 0)[3]
+    automatic = '("CLUSTERS/ID" @> 0)'
+    assert vm.nics == (AutoNic(0, (automatic,)), AutoNic(2, (automatic, 'TRAFFIC = "public"'), "BW"))
+    assert vm.needs == Needs((Request(vendor=0x10DE, kind=0x300),), Pinning(((4, 1024),), 2, False, 2048))
+    assert vm.is_cloud and not vm.has_disks
+
+
+def test_a_vm_that_comes_back_brings_disks_and_networks() -> None:
+    vm = parse_vms(POOL, 0)[5]
+    assert vm.has_disks and vm.image_mb == () and vm.nics == () and vm.host_id is None
 
 
 def test_what_cannot_be_judged_is_an_error_of_that_vm() -> None:
@@ -45,13 +62,12 @@ def test_what_cannot_be_judged_is_an_error_of_that_vm() -> None:
     assert errors == {
         4: "CPU must be a number from 0, found 'lots'",
         5: "MEMORY must be a number from 0 (MB), found '-1'",
-        6: "NETWORK_MODE = auto is not available, the NIC has to name a network",
     }
 
 
 @pytest.mark.parametrize(("scale", "expected"), [(-1, 1040), (0, 1040), (2, 1040 + 1024)])
 def test_memory_on_the_system_datastore(scale: int, expected: int) -> None:
-    assert parse_vms(POOL, scale)[-1].disk_mb == expected
+    assert parse_vms(POOL, scale)[4].disk_mb == expected
 
 
 def test_nonsense_in_a_host_makes_it_small() -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+
 from services.oned.lifecycle import ports
 from services.oned.lifecycle.effects.base import Firing, effect, previous, record
 from services.oned.model.host import Host
 from services.oned.model.vm import VM
 from services.oned.store import Tx
 
+_log = logging.getLogger("VM")
+
 
 @effect
 def reserve_host(tx: Tx, vm: VM, firing: Firing) -> None:
     """Count the VM on the host of its record."""
-    host = Host.load(tx, record(vm).hid)
-    if host.add_vm(vm.oid, *capacity_of(vm)):
-        host.save(tx)
+    _put(tx, vm, Host.load(tx, record(vm).hid))
 
 
 @effect
@@ -29,7 +31,7 @@ def leave_previous_host(tx: Tx, vm: VM, firing: Firing) -> None:
     """A migration has left the old host: its share and VNC port are free."""
     left = previous(tx, vm, firing)
     if left.hid != record(vm).hid:
-        _take_off(tx, vm, left.hid)
+        _take_off(tx, vm, left.hid, has_left=True)
     ports.settle(tx, vm, left.cid)
 
 
@@ -39,6 +41,10 @@ def stay_on_previous_host(tx: Tx, vm: VM, firing: Firing) -> None:
     stays = previous(tx, vm, firing)
     if stays.hid != record(vm).hid:
         _take_off(tx, vm, record(vm).hid)
+        if vm.template.vectors("PCI") or vm.template.vectors("NUMA_NODE"):
+            host = Host.find(tx, stays.hid)
+            if host is not None:
+                host.share.give_back(vm.template)
     ports.turn_back(tx, vm, record(vm).cid)
 
 
@@ -49,8 +55,8 @@ def return_to_previous_host(tx: Tx, vm: VM, firing: Firing) -> None:
     if back.hid != record(vm).hid:
         _take_off(tx, vm, record(vm).hid)
         host = Host.find(tx, back.hid)
-        if host is not None and host.add_vm(vm.oid, *capacity_of(vm)):
-            host.save(tx)
+        if host is not None:
+            _put(tx, vm, host)
     ports.take(tx, vm, back.cid)
 
 
@@ -71,7 +77,21 @@ def capacity_of(vm: VM) -> tuple[int, int]:
     return round(vm.cpu * 100), vm.memory_mb * 1024
 
 
-def _take_off(tx: Tx, vm: VM, host_id: int) -> None:
+def _put(tx: Tx, vm: VM, host: Host) -> None:
+    if host.add_vm(vm.oid, *capacity_of(vm)):
+        if not host.share.claim(vm.oid, vm.template):
+            # Checked before every deployment; a VM that goes back may find that others have come meanwhile.
+            _log.warning(
+                "VM %d: host %s (%d) lacks a PCI device or the CPUs of its topology",
+                vm.oid,
+                host.name,
+                host.oid,
+            )
+        host.save(tx)
+
+
+def _take_off(tx: Tx, vm: VM, host_id: int, *, has_left: bool = False) -> None:
     host = Host.find(tx, host_id)
     if host is not None and host.remove_vm(vm.oid, *capacity_of(vm)):
+        host.share.release(vm.oid, vm.template, has_left=has_left)
         host.save(tx)

@@ -26,7 +26,8 @@ def _work(
 # Every piece of work on a VM that is powered off or suspended counts as its time off.
 _OFF = "running_ends"
 _HOT = "clear_resched work_record"
-# What takes something away is recorded with the VM as it was before the change of state.
+# Records show the VM in the state of the work; only those of a detach and of a disk's revert show it as it
+# was before: the state is entered after the record is written.
 _TAKEN = f"{_HOT} enter"
 
 ROWS: list[Row] = [
@@ -122,16 +123,22 @@ ROWS: list[Row] = [
     *(
         line
         for off in ("POWEROFF", "SUSPENDED")
-        for what, through, when, ok, failed in (
-            ("create", "DISK_SNAPSHOT", "", "take_disk_snapshot", "drop_disk_snapshot"),
-            ("revert", "DISK_SNAPSHOT_REVERT", "enter", "revert_disk_snapshot", "keep_disk_snapshot"),
-            ("delete", "DISK_SNAPSHOT_DELETE", "", "drop_disk_snapshot", "keep_disk_snapshot"),
+        for what, through, recorded, ok, failed in (
+            ("create", "DISK_SNAPSHOT", "work_record", "take_disk_snapshot", "drop_disk_snapshot"),
+            (
+                "revert",
+                "DISK_SNAPSHOT_REVERT",
+                "work_record enter",
+                "revert_disk_snapshot",
+                "keep_disk_snapshot",
+            ),
+            ("delete", "DISK_SNAPSHOT_DELETE", "work_record", "drop_disk_snapshot", "keep_disk_snapshot"),
         )
         for line in _work(
             off,
             f"disk_snapshot_{what}",
             f"{through}_{off}",
-            f"work_record {when} job:tm.DISK_SNAPSHOT_{what.upper()}",
+            f"{recorded} job:tm.DISK_SNAPSHOT_{what.upper()}",
             ok,
             failed,
             end=_OFF,
