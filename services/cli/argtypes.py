@@ -12,6 +12,7 @@ from services.cli import kinds
 from services.cli.errors import CliError, closest
 from services.cli.kinds import Kind
 
+ALL_OBJECTS = -10  # in a VDC: every object of that sort, also those to come
 _RANGE_LIMIT = 100_000
 
 
@@ -52,7 +53,9 @@ def convert(type_name: str, text: str, what: str, names: Names) -> Any:
     """The value of an argument or option. ``what`` names it in errors. Raises CliError."""
     if type_name in kinds.BY_ARG:
         return object_id(kinds.BY_ARG[type_name], text, names)
-    if type_name.endswith("id_list"):
+    if type_name.endswith("_or_all"):  # members of a VDC
+        return ALL_OBJECTS if text.upper() == "ALL" else convert(type_name[:-7], text, what, names)
+    if type_name.endswith("id_list") and type_name.removesuffix("_list") in kinds.BY_ARG:
         return object_ids(kinds.BY_ARG[type_name.removesuffix("_list")], text, names)
     try:
         return _CONVERTERS[type_name](text)
@@ -69,18 +72,26 @@ def object_ids(kind: Kind, text: str, names: Names) -> list[int]:
     """The ids that a list means: 1,3,web or 0..5 or both."""
     ids: list[int] = []
     for part in text.split(","):
-        first, dots, last = part.partition("..")
-        if dots and _is_number(first) and _is_number(last):
-            if int(first) > int(last):
-                raise CliError(f"Range {part}: the first id is larger than the last.")
-            if int(last) - int(first) >= _RANGE_LIMIT:
-                raise CliError(f"Range {part}: more than {_RANGE_LIMIT} ids.")
-            ids.extend(range(int(first), int(last) + 1))
+        found = range_of(part)
+        if found:
+            ids += found
         elif part:
             ids.append(object_id(kind, part, names))
     if not ids:
         raise CliError(f"Expected ids or names of {kind.name}s (7 or 0..5 or 1,3,name), found {text!r}.")
     return ids
+
+
+def range_of(text: str) -> list[int]:
+    """The ids of a range (0..5), none for any other text. Raises CliError for one that is no good."""
+    first, dots, last = text.partition("..")
+    if not dots or not _is_number(first) or not _is_number(last):
+        return []
+    if int(first) > int(last):
+        raise CliError(f"Range {text}: the first id is larger than the last.")
+    if int(last) - int(first) >= _RANGE_LIMIT:
+        raise CliError(f"Range {text}: more than {_RANGE_LIMIT} ids.")
+    return list(range(int(first), int(last) + 1))
 
 
 def _is_number(text: str) -> bool:
@@ -140,6 +151,70 @@ def _octet(text: str) -> tuple[int, ...]:
     return tuple(int(digit) >> shift & 1 for digit in text for shift in (2, 1, 0))
 
 
+def _mask(text: str) -> str:
+    if text and (len(text) != 3 or any(digit not in "01234567" for digit in text)):
+        raise ValueError(f"expected three digits from 0 to 7, found {text!r}")
+    return text
+
+
+def _date(text: str) -> Any:
+    from services.cli import dates  # here: few commands know times
+
+    return dates.parse(text)
+
+
+def _size_mb(text: str) -> int:
+    """A size in MiB, rounded up; m, g and t (with or without b) are understood."""
+    lowered = text.strip().lower()
+    lowered = lowered[:-1] if lowered[-2:-1] in ("m", "g", "t") and lowered.endswith("b") else lowered
+    factor = {"m": 1.0, "g": 1024.0, "t": 1024.0 * 1024}.get(lowered[-1:], 0.0)
+    try:
+        number = float(lowered[:-1] if factor else lowered) * (factor or 1.0)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 2**40:
+        raise ValueError(f"expected a size such as 512, 512m, 20g or 1t, found {text!r}")
+    return int(-(-number // 1))
+
+
+def _time(text: str) -> int:
+    """Seconds since 1970: given so, or as a date."""
+    return int(text) if _is_number(text) and len(text) > 4 else int(_date(text).timestamp())
+
+
+def _schedule(text: str) -> int | str:
+    if text.startswith("+"):
+        if not _is_number(text[1:]):
+            raise ValueError(f"expected +SECONDS after the start of the machine, found {text!r}")
+        return text
+    return _time(text)
+
+
+def _days(text: str) -> str:
+    numbers = [word.strip() for word in text.split(",")]
+    if not all(map(_is_number, numbers)):
+        raise ValueError(f"expected days as numbers, such as 0,2,4, found {text!r}")
+    return ",".join(numbers)
+
+
+def _image_type(text: str) -> str:
+    from services.cli.views.image import TYPES
+
+    if text.strip().upper() not in TYPES:
+        raise ValueError(f"expected one of {', '.join(TYPES)}, found {text!r}")
+    return text.strip().upper()
+
+
+def _ids(text: str) -> list[int]:
+    """Ids without names, for what has none: 1,3 or 0..5."""
+    ids: list[int] = []
+    for part in text.split(","):
+        ids += range_of(part) or ([int(part)] if _is_number(part) else [])
+        if not part or not (ids and (_is_number(part) or ".." in part)):
+            raise ValueError(f"expected ids such as 7, 1,3 or 0..5, found {text!r}")
+    return ids
+
+
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
@@ -159,6 +234,14 @@ _CONVERTERS: dict[str, Callable[[str], Any]] = {
     "memory": _memory_mb,
     "octet": _octet,
     "words": _words,
+    "mask": _mask,
+    "date": _date,
+    "time": _time,
+    "schedule": _schedule,
+    "days": _days,
+    "size_mb": _size_mb,
+    "ids": _ids,
+    "image_type": _image_type,
 }
 
 
@@ -168,3 +251,4 @@ def known_types() -> Iterator[str]:
     for arg in kinds.BY_ARG:
         yield arg
         yield f"{arg}_list"
+        yield f"{arg}_or_all"

@@ -16,17 +16,29 @@ from services.common.oca import Client
 DEFAULT_ENDPOINT = "http://localhost:2633/RPC2"
 
 
-def client(user: str | None, password: str | None, endpoint: str | None) -> Client:
+def client(user: str | None, password: str | None, endpoint: str | None, cacert: str | None = None) -> Client:
     """A client for the options given. Raises CliError when credentials are missing."""
     timeout_s = os.environ.get("ONE_XMLRPC_TIMEOUT", "")
     try:
         limit_s = float(timeout_s) if timeout_s else None
     except ValueError:
         raise CliError(f"ONE_XMLRPC_TIMEOUT: expected seconds, found {timeout_s!r}") from None
-    return Client(endpoint or _endpoint(), _session(user, password), limit_s)
+    return Client(endpoint or _endpoint(), _session(user, password), limit_s, cacert)
 
 
-def _home(name: str) -> str:
+def advice(user: str | None) -> str:
+    """What to do when the front-end does not accept the credentials."""
+    if user:
+        return f"Check the password of {user}."
+    used = next((path for path in _auth_files() if os.path.exists(path)), "")
+    return (
+        f"The user or password in {used} is wrong, or its login token is over "
+        "(oneuser login makes a new one)."
+    )
+
+
+def home_file(name: str) -> str:
+    """A file of ~/.one."""
     return os.path.join(os.environ.get("HOME", ""), ".one", name)
 
 
@@ -35,7 +47,7 @@ def _endpoint() -> str:
     if given:
         return given
     try:
-        with open(_home("one_endpoint"), encoding="utf-8") as file:
+        with open(home_file("one_endpoint"), encoding="utf-8") as file:
             return file.read().strip() or DEFAULT_ENDPOINT
     except OSError:
         return DEFAULT_ENDPOINT
@@ -74,4 +86,4 @@ def _auth_files() -> list[str]:
         return [os.environ["ONE_AUTH"]]
     from services.common import paths  # only without ONE_AUTH: pathlib costs 8 ms
 
-    return [_home("one_auth"), str(paths.auth_dir() / "one_auth")]
+    return [home_file("one_auth"), str(paths.auth_dir() / "one_auth")]

@@ -21,9 +21,12 @@ Reference = str
 
 
 class Opt:
-    """One option. ``metavar`` None makes it a flag; ``optional`` lets its value be left out (then '')."""
+    """One option. ``metavar`` None makes it a flag; ``optional`` lets its value be left out (then '').
 
-    __slots__ = ("name", "short", "metavar", "help", "type", "optional")
+    extra: own addition, not in OpenNebula's commands (shown so in the manual).
+    """
+
+    __slots__ = ("name", "short", "metavar", "help", "type", "optional", "extra")
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Opt:
         short: str = "",
         type: str = "text",
         optional: bool = False,
+        extra: bool = False,
     ) -> None:
         self.name = name
         self.short = short
@@ -40,6 +44,7 @@ class Opt:
         self.help = help
         self.type = type
         self.optional = optional
+        self.extra = extra
 
     @property
     def key(self) -> str:
@@ -58,7 +63,8 @@ class ArgSpec:
         self.required = required
 
     def __str__(self) -> str:
-        shown = f"range|{self.name}" if self.type.endswith("id_list") else self.name
+        is_list = self.type.endswith("id_list") and self.name != "range"
+        shown = f"range|{self.name}" if is_list else self.name
         return shown if self.required else f"[{shown}]"
 
 
@@ -80,7 +86,7 @@ ID = _Id()
 
 
 class Sub:
-    """One subcommand.
+    """One subcommand. A command without subcommands has one whose name is empty.
 
     call: method and arguments: constants, ID, Arg(...), or a function of the Invocation. Tuples among the
         resulting values are spread (chmod's nine bits).
@@ -88,6 +94,7 @@ class Sub:
     view: Reference of the list or show view that prints the result.
     done: what -v prints after each object; result: text before a returned id ("ID" prints "ID: 7").
     extra: own addition, not in OpenNebula's commands (shown so in the manual).
+    format: ``top`` for a list that goes on, ``replaced`` for a subcommand that only says what to use.
     """
 
     __slots__ = (
@@ -135,9 +142,13 @@ class Sub:
         """The declared arguments, in order."""
         return [_arg_spec(word) for word in self.args.split()]
 
+    def path(self, command: str) -> str:
+        """``onevm show``; the command alone where it has no subcommands."""
+        return f"{command} {self.name}".rstrip()
+
     def usage(self, command: str) -> str:
         """``onevm show vmid [options]`` without the options."""
-        return " ".join([command, self.name, *(str(spec) for spec in self.arg_specs())])
+        return " ".join([self.path(command), *(str(spec) for spec in self.arg_specs())])
 
 
 class Command:
@@ -165,6 +176,7 @@ GLOBAL_OPTIONS = (
     Opt("user", "name of the user to connect as", "name"),
     Opt("password", "password of that user; asked for when left out", "password"),
     Opt("endpoint", "address of the front-end's XML-RPC interface", "url"),
+    Opt("cacert", "file with the certificates that an https endpoint is checked with", "file", extra=True),
 )
 
 

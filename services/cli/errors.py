@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 EXIT_FAILURE = 255  # OpenNebula's commands exit with -1
 EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141  # what a shell says of a program whose reader (head) has left
 
 
 class CliError(Exception):

@@ -50,6 +50,42 @@ def yaml(root: Element) -> str:
     return "---\n" + "\n".join(_yaml_lines({root.tag: plain(root)}, "")) + "\n"
 
 
+class PoolWriter:
+    """A pool as JSON or YAML, member by member: what json() and yaml() would make of the whole."""
+
+    def __init__(self, write: Callable[[str], object], pool_tag: str, as_yaml: bool) -> None:
+        self._write = write
+        self._tag = pool_tag
+        self._as_yaml = as_yaml
+        self._count = 0
+
+    def add(self, member: Element) -> None:
+        """The next member."""
+        if not self._count:
+            tag = member.tag
+            self._write(f"---\n{self._tag}:\n  {tag}:\n" if self._as_yaml else self._head(tag) + "[\n")
+        if self._as_yaml:
+            self._write("\n".join(_yaml_lines([plain(member)], "  ")) + "\n")
+        else:
+            from json import dumps
+
+            text = dumps(plain(member), indent=2, ensure_ascii=False).replace("\n", "\n      ")
+            self._write((",\n" if self._count else "") + f"      {text}")
+        self._count += 1
+
+    def finish(self) -> None:
+        """Tell that there are no more."""
+        tag = self._tag.removesuffix("_POOL")
+        if not self._count:
+            empty = f"---\n{self._tag}:\n  {tag}: []\n"
+            self._write(empty if self._as_yaml else self._head(tag) + "[]\n  }\n}\n")
+        elif not self._as_yaml:
+            self._write("\n    ]\n  }\n}\n")
+
+    def _head(self, tag: str) -> str:
+        return f'{{\n  "{self._tag}": {{\n    "{tag}": '
+
+
 def plain(element: Element) -> Any:
     """The content of an element as dict, list and str."""
     if not len(element):

@@ -10,7 +10,17 @@ from services.cli.kinds import VM
 
 
 def show(inv: Any) -> int:
-    """Print one object."""
+    """Print one object, with --watch again and again."""
+    if inv.opts.watch is None:
+        return _show(inv)
+    from services.cli import watching
+    from services.cli.listing import WATCH_S
+
+    delay_s = WATCH_S if inv.opts.watch == "" else inv.opts.watch
+    return watching.repeat(inv, delay_s, lambda: _show(inv), count=inv.opts.count)
+
+
+def _show(inv: Any) -> int:
     oid = next(iter(inv.args.values()), -1)
     text = _document(inv, oid)
     if inv.opts.xml or inv.opts.json or inv.opts.yaml:
@@ -29,7 +39,7 @@ def _document(inv: Any, oid: int) -> str:
 
 def update(inv: Any) -> int:
     """Replace or extend an object's attributes."""
-    oid = inv.args[inv.kind.arg]
+    oid = next(iter(inv.args.values()))
     tag = "USER_TEMPLATE" if inv.kind is VM else "TEMPLATE"
 
     def present() -> str:
@@ -43,6 +53,14 @@ def update(inv: Any) -> int:
     inv.call(f"{inv.kind.rpc}.update", oid, text, 1 if inv.opts.append else 0)
     inv.tell(oid)
     return 0
+
+
+def create(inv: Any) -> int:
+    """Create an object of the command's kind from a template; prints its id, or with --dry the template."""
+    if inv.opts.dry:
+        inv.out(template_text.read(inv.args.get("file")).rstrip("\n"))
+        return 0
+    return create_from_file(inv, f"{inv.kind.rpc}.allocate")
 
 
 def create_from_file(inv: Any, method: str, *more: Any) -> int:

@@ -11,7 +11,7 @@ _LEFT = 34
 
 def text(command: Command, sub_name: str | None = None) -> str:
     """The help of a command, or of one of its subcommands."""
-    lines = _sub_help(command, sub_name) if sub_name else _command_help(command)
+    lines = _command_help(command) if sub_name is None else _sub_help(command, sub_name)
     return "\n".join(lines) + "\n"
 
 

@@ -25,7 +25,9 @@ class Invocation:
         self.opts: Any = options
         self.args: dict[str, Any] = {}
         self.names = Names(self.visit)
+        self.endpoint_error = EndpointError
         self._client: Client | None = None
+        self._output = sys.stdout  # also while a watch collects what is printed
 
     # -- the front-end -------------------------------------------------------------------------------
     @property
@@ -34,8 +36,21 @@ class Invocation:
         if self._client is None:
             from services.cli import credentials
 
-            self._client = credentials.client(self.opts.user, self.opts.password, self.opts.endpoint)
+            self._client = credentials.client(
+                self.opts.user, self.opts.password, self.opts.endpoint, self.opts.cacert
+            )
         return self._client
+
+    def forget(self) -> None:
+        """Forget the names of objects, before pools are read again."""
+        self.names = Names(self.visit)
+
+    def connect(self, user: str, secret: str) -> None:
+        """Make the further calls in the name of another user."""
+        from services.cli import credentials
+
+        self.opts.user = user  # whom a refusal is about
+        self._client = credentials.client(user, secret, self.opts.endpoint, self.opts.cacert)
 
     def call(self, method: str, *args: Any) -> Any:
         """What ``one.<method>`` returns."""
@@ -122,7 +137,7 @@ class Invocation:
     @property
     def is_terminal(self) -> bool:
         """Whether standard output is a terminal."""
-        return sys.stdout.isatty()
+        return self._output.isatty()
 
     @property
     def is_styled(self) -> bool:
@@ -135,7 +150,17 @@ class Invocation:
         if not self.is_terminal:
             return None
         try:
-            return os.get_terminal_size(sys.stdout.fileno()).columns or None
+            return os.get_terminal_size(self._output.fileno()).columns or None
+        except OSError:
+            return None
+
+    @property
+    def terminal_height(self) -> int | None:
+        """Lines of the terminal, None when output goes elsewhere."""
+        if not self.is_terminal:
+            return None
+        try:
+            return os.get_terminal_size(self._output.fileno()).lines or None
         except OSError:
             return None
 
@@ -152,7 +177,7 @@ class Invocation:
         """Print lines, through a pager (ONE_PAGER, less) when a terminal cannot show them all."""
         text = "\n".join(lines) + "\n"
         pager = os.environ.get("ONE_PAGER", "less")
-        if not self.is_terminal or pager in ("", "cat") or len(lines) < os.get_terminal_size().lines:
+        if not self.is_terminal or pager in ("", "cat") or len(lines) < (self.terminal_height or 0):
             sys.stdout.write(text)
             return
         import shlex

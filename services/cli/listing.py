@@ -15,6 +15,16 @@ from services.cli.errors import CliError, hint
 from services.cli.kinds import Kind
 from services.cli.table import Column
 
+WATCH_S = 2.0
+WATCH = Opt(
+    "watch",
+    f"show again every x seconds ({WATCH_S:g}) what has changed",
+    "x",
+    "w",
+    "seconds",
+    optional=True,
+    extra=True,
+)
 OPTIONS = (
     Opt("list", "columns to show, in this order", "x,y,z", "l", "words"),
     Opt("listconf", "name of a configured column list", "conf", "c"),
@@ -39,11 +49,12 @@ OPTIONS = (
     Opt("no-header", "do not print the column names"),
     Opt("no-pager", "do not page on a terminal"),
     Opt("delay", "repeat every x seconds", "x", "d", "seconds"),
+    WATCH,
     Opt("describe", "explain the columns"),
 )
 KILOBYTES = Opt("kilobytes", "memory sizes in kilobytes", short="k")
 EXTENDED = Opt("extended", "fetch the whole documents (slower)")
-COUNT = Opt("count", "stop after that many refreshes", "times", type="count")
+COUNT = Opt("count", "stop after that many refreshes", "times", type="count", extra=True)
 FILTER_FLAGS = {
     "a": kinds.ALL,
     "all": kinds.ALL,
@@ -53,6 +64,7 @@ FILTER_FLAGS = {
     "group": kinds.MINE_AND_GROUPS,
     "G": kinds.PRIMARY_GROUP,
 }
+_TOP_S = 1.0
 _OPERATORS = ("!=", "<=", ">=", "=", "<", ">", "~")
 
 
@@ -64,6 +76,7 @@ class Look:
         self.numeric = numeric
         self.now_s = now_s
         self.names = names
+        self.inv: Any = None  # for columns that ask the front-end more
         self.defaults: Element | None = None  # default quotas, from the pool itself
 
 
@@ -90,7 +103,7 @@ class ListView:
         self.layouts = {name: words.split() for name, words in (layouts or {}).items()}
 
 
-class _Plan:
+class Plan:
     """The columns, filters and texts that one invocation asked for."""
 
     def __init__(self, view: ListView, inv: Any, command: str) -> None:
@@ -144,23 +157,21 @@ def run(inv: Any) -> int:
     """Print a pool once, or again and again (--delay, top)."""
     view: ListView = inv.load_view()
     if inv.opts.describe:
-        return _describe(view, inv)
-    delay_s = inv.opts.delay
-    if inv.sub.format == "top":
-        delay_s = 1.0 if delay_s is None else delay_s
+        return describe(view, inv)
+    delay_s, is_watch = inv.opts.delay, inv.opts.watch is not None
+    if is_watch:
+        delay_s = WATCH_S if inv.opts.watch == "" else inv.opts.watch
+    elif inv.sub.format == "top" and delay_s is None:
+        delay_s = _TOP_S
     if delay_s is None:
         show(view, inv)
         return 0
-    left = inv.opts.count
-    while True:
-        if inv.is_terminal:
-            inv.out("\033[H\033[2J", end="")
+    from services.cli import watching
+
+    def print_it() -> None:
         show(view, inv, paged=False)
-        sys.stdout.flush()
-        left = left - 1 if left else left
-        if left == 0:
-            return 0
-        time.sleep(max(delay_s, 0.1))
+
+    return watching.repeat(inv, delay_s, print_it, count=inv.opts.count, always=not is_watch)
 
 
 def show(view: ListView, inv: Any, paged: bool = True) -> None:
@@ -175,10 +186,11 @@ def show(view: ListView, inv: Any, paged: bool = True) -> None:
         printer.finish()
         return
     if opts.json or opts.yaml:
-        inv.print_document(inv.call(method, *args))
+        _print_members(view.kind, inv, method, args)
         return
-    plan = _Plan(view, inv, inv.command.name)
+    plan = Plan(view, inv, inv.command.name)
     rows, look = [], Look(bool(opts.kilobytes), bool(opts.numeric), int(time.time()), inv.names)
+    look.inv = inv
 
     def use(member: Element) -> None:
         row = plan.row(member, look)
@@ -197,6 +209,18 @@ def show(view: ListView, inv: Any, paged: bool = True) -> None:
         inv.page(printed)
     else:
         inv.out("\n".join(printed))
+
+
+def _print_members(kind: Kind, inv: Any, method: str, args: tuple[Any, ...]) -> None:
+    """The pool as JSON or YAML; a large one as it arrives."""
+    if not kind.streams:
+        inv.print_document(inv.call(method, *args))
+        return
+    from services.cli import formats
+
+    writer = formats.PoolWriter(sys.stdout.write, kind.pool_element, bool(inv.opts.yaml))
+    inv.visit(kind, writer.add, method, args)
+    writer.finish()
 
 
 def rows_of(view: ListView, inv: Any, keep: Callable[[Element], bool]) -> list[str]:
@@ -248,10 +272,14 @@ def _flag(text: str, inv: Any) -> int:
 
 
 def _known(name: str, by_name: dict[str, Column]) -> str:
-    if name not in by_name:
+    """The column of that name, in upper or lower case. Raises CliError."""
+    if name in by_name:
+        return name
+    found = next((candidate for candidate in by_name if candidate.upper() == name.upper()), None)
+    if found is None:
         guess = hint(name, by_name)
         raise CliError(f"There is no column {name}.{guess} Columns: {', '.join(by_name)}.")
-    return name
+    return found
 
 
 def _filter(word: str, by_name: dict[str, Column]) -> Callable[[Element, Look], bool]:
@@ -296,8 +324,9 @@ def _numbers(actual: str, expected: str) -> tuple[float, float] | None:
     return result[0], result[1]
 
 
-def _describe(view: ListView, inv: Any) -> int:
-    plan = _Plan(view, inv, inv.command.name)
+def describe(view: ListView, inv: Any) -> int:
+    """Print what the columns are."""
+    plan = Plan(view, inv, inv.command.name)
     inv.out("Columns (* = shown by default):")
     for column in plan.columns:
         inv.out(f"{'*' if column in plan.shown else ' '} {column.name:<15} {column.desc}")

@@ -45,7 +45,7 @@ def split(
                 values[option.name] = True
             else:
                 values[option.name] = value if equals else _value(option, queue, command)
-        elif word.startswith("-") and len(word) > 1 and not word[1].isdigit():
+        elif word.startswith("-") and len(word) > 1 and (not word[1].isdigit() or word[1] in short):
             _short_options(word, short, queue, values, command)
         else:
             rest.append(word)
@@ -92,8 +92,11 @@ def _value(option: Opt, queue: list[str], command: str) -> str:
 def find_sub(command: Command, words: Sequence[str]) -> tuple[Sub | None, list[str]]:
     """The subcommand that a command line names, and the words without it.
 
-    Options may stand before the subcommand, so the values of the global ones are skipped.
+    Options may stand before the subcommand, so the values of the global ones are skipped. A command that has
+    no subcommands (oneacct) declares one without a name; names can have two words (``vm import``).
     """
+    if "" in command.subs:
+        return command.subs[""], list(words)
     taking = {f"--{option.name}" for option in GLOBAL_OPTIONS if option.metavar}
     at = 0
     while at < len(words):
@@ -106,6 +109,8 @@ def find_sub(command: Command, words: Sequence[str]) -> tuple[Sub | None, list[s
     if at >= len(words):
         return None, list(words)
     name = words[at]
+    if at + 1 < len(words) and f"{name} {words[at + 1]}" in command.subs:
+        return command.subs[f"{name} {words[at + 1]}"], [*words[:at], *words[at + 2 :]]
     if name not in command.subs:
         raise CliError(
             f"{command.name}: there is no subcommand {name}.{hint(name, command.subs)} "
@@ -118,10 +123,10 @@ def check_count(command: Command, sub: Sub, words: Sequence[str]) -> None:
     """Raise CliError unless there are as many words as the subcommand has arguments."""
     specs = sub.arg_specs()
     required = sum(spec.required for spec in specs)
-    if required <= len(words) <= len(specs):
+    if required <= len(words) <= len(specs) or sub.format == "replaced":
         return
     if len(words) > len(specs):
         found = f"unexpected argument {words[len(specs)]!r}"
     else:
         found = f"argument {specs[len(words)]} is missing"
-    raise CliError(f"{command.name} {sub.name}: {found}. Usage: {sub.usage(command.name)}")
+    raise CliError(f"{sub.path(command.name)}: {found}. Usage: {sub.usage(command.name)}")

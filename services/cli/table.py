@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-_BOLD_UNDERLINED, _RESET = "\033[1m\033[4m", "\033[0m"
+_BOLD, _BOLD_UNDERLINED, _RESET = "\033[1m", "\033[1m\033[4m", "\033[0m"
 _GOOD, _BAD = "\033[32m", "\033[31m"
 _COLOURS = {
     **dict.fromkeys(("runn", "on", "rdy", "used"), _GOOD),
@@ -17,7 +17,7 @@ class Column:
     """One column of a list.
 
     size: width in characters (None: as wide as its content); adjust: grows to its longest value; expand:
-    weight of its share of the free width on a terminal (0 none, negative: its own size is the weight);
+    its part of the free width on a terminal (0 none, negative: as its size is to those of the others);
     value: function (element, Look) -> text.
     """
 
@@ -61,14 +61,23 @@ def widths(columns: Sequence[Column], rows: Iterable[Sequence[str]], terminal: i
         for index in adjusted:
             if columns[index].size is None:
                 result[index] = max(result[index], len(columns[index].name))
-    weights = [
-        size if column.expand < 0 else column.expand for column, size in zip(columns, result, strict=True)
-    ]
     free = (terminal or 0) - sum(result) - len(columns) + 1
-    if terminal and free > 0 and sum(weights) > 0:
-        shares = [int(free * weight / sum(weights)) for weight in weights]
-        result = [size + share for size, share in zip(result, shares, strict=True)]
+    growing = [index for index, column in enumerate(columns) if column.expand]
+    if terminal and free > 0 and growing:
+        whole = sum(result[index] for index in growing)
+        left = free
+        shares = {index: _share(columns[index], result[index], whole) for index in growing}
+        for index in growing[:-1]:
+            grown = min(int(free * shares[index] + 0.5), left)
+            result[index] += grown
+            left -= grown
+        result[growing[-1]] += left  # what is rounded off goes to the last one
     return result
+
+
+def _share(column: Column, size: int, whole: int) -> float:
+    """The part of the free width that a column gets."""
+    return column.expand if column.expand > 0 else size / whole
 
 
 def row_format(columns: Sequence[Column], sizes: Sequence[int]) -> str:
@@ -115,7 +124,6 @@ def csv_lines(
     """The table as separated values; values that hold the separator, quotes or line ends are quoted."""
 
     def cell(text: Any) -> str:
-        text = text.strip()
         if separator in text or '"' in text or "\n" in text or "\r" in text:
             return '"' + text.replace('"', '""') + '"'
         return str(text)
@@ -125,7 +133,7 @@ def csv_lines(
     return result
 
 
-def heading(text: str, styled: bool, width: int = 80) -> str:
+def heading(text: str, styled: bool, width: int = 80, underlined: bool = True) -> str:
     """The head of a section of ``show``."""
     line = f"{text:<{width}}"
-    return f"{_BOLD_UNDERLINED}{line}{_RESET}" if styled else line
+    return f"{_BOLD_UNDERLINED if underlined else _BOLD}{line}{_RESET}" if styled else line

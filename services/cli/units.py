@@ -25,6 +25,11 @@ def moment(epoch_s: int) -> str:
     return time.strftime("%m/%d %H:%M:%S", time.localtime(epoch_s)) if epoch_s > 0 else "-"
 
 
+def minute(epoch_s: int) -> str:
+    """``11/21 03:14`` in local time, or ``-`` for no time."""
+    return moment(epoch_s).rpartition(":")[0] or "-"
+
+
 def duration(seconds: int) -> str:
     """``  2d 21h48``: days, hours and minutes."""
     minutes = max(seconds, 0) // 60

@@ -1,20 +1,19 @@
-"""Shortcut options that describe a VM (onevm create, onetemplate create, instantiate), and their template."""
+"""Shortcut options that describe a VM (onevm create, onetemplate create and instantiate).
+
+Only their declaration, which every start of a command pays for; vm_describe.py makes a template of them.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 from services.cli.decl import Opt
-from services.cli.errors import CliError
-from services.cli.template_text import quote, vector
 
-CAPACITY = (
-    Opt("cpu", "share of physical CPUs, such as 0.5", "cpu", type="decimal"),
-    Opt("vcpu", "number of virtual CPUs", "vcpu", type="count"),
-    Opt("memory", "memory in MB; 2g means 2048", "memory", type="memory"),
-)
+NAME = Opt("name", "name of the new object", "name")
+CPU = Opt("cpu", "share of physical CPUs, such as 0.5", "cpu", type="decimal")
+VCPU = Opt("vcpu", "number of virtual CPUs", "vcpu", type="count")
+MEMORY = Opt("memory", "memory in MB; 2g means 2048", "memory", type="memory")
+CAPACITY = (CPU, VCPU, MEMORY)
 OPTIONS = (
-    Opt("name", "name of the new object", "name"),
+    NAME,
     *CAPACITY,
     Opt(
         "disk",
@@ -22,64 +21,40 @@ OPTIONS = (
         "image0,image1",
         type="words",
     ),
-    Opt("nic", "networks to attach: name, id, user[name] or auto", "network0,network1", type="words"),
+    Opt(
+        "nic",
+        "networks to attach: name, id, user[name] or auto, with :attribute=value behind",
+        "network0,network1",
+        type="words",
+    ),
     Opt("arch", "architecture, such as x86_64", "arch"),
     Opt("boot", "boot devices in order, such as disk0,nic0", "device_list"),
     Opt("raw", "text added to the template as it is", "string"),
+    Opt("vnc", "a VNC display"),
+    Opt("vnc-password", "password of the VNC display", "password"),
+    Opt("vnc-listen", "address that the VNC display listens on (0.0.0.0)", "ip"),
+    Opt("vnc-keymap", "keyboard of the VNC display, such as de", "keymap"),
+    Opt("spice", "a SPICE display"),
+    Opt("spice-password", "password of the SPICE display", "password"),
+    Opt("spice-listen", "address that the SPICE display listens on (0.0.0.0)", "ip"),
+    Opt("spice-keymap", "keyboard of the SPICE display", "keymap"),
+    Opt(
+        "ssh",
+        "let the key in a file log in; without a file the user's SSH_PUBLIC_KEY",
+        "file",
+        optional=True,
+    ),
+    Opt("net_context", "tell the guest its network configuration"),
+    Opt("context", "lines NAME=VALUE for the guest", "line1,line2,line3", type="words"),
+    Opt("files_ds", "files of a file datastore for the guest, by name", "file1,file2", type="words"),
+    Opt("init", "scripts among those files that the guest runs", "script1,script2", type="words"),
+    Opt("startscript", "file with a script that the guest runs", "file", optional=True),
+    Opt("report_ready", "the guest reports READY=YES to OneGate"),
+    Opt("vcenter_vm_folder", "vCenter folder of the machine", "path"),
+    Opt("user-inputs", "values NAME=VALUE of what the template asks for", "ui1,ui2,ui3", type="words"),
+    Opt("as_uid", "create in the name of this user", "uid", type="integer"),
+    Opt("as_gid", "create in the name of this group", "gid", type="integer"),
 )
 HOLD = Opt("hold", "create on hold, so that the scheduler leaves it alone")
 MULTIPLE = Opt("multiple", "create that many; %i in the name becomes the number", "x", "m", "count")
 DRY = Opt("dry", "print the template and do nothing")
-
-
-def template(opts: Any, with_name: bool = True) -> str:
-    """The template that the options describe; empty when none was given."""
-    lines = []
-    if with_name and opts.name:
-        lines.append(f"NAME={quote(opts.name)}")
-    for name, value in (("CPU", opts.cpu), ("VCPU", opts.vcpu), ("MEMORY", opts.memory)):
-        if value is not None:
-            lines.append(f"{name}={quote(str(value))}")
-    lines += [_device("DISK", "IMAGE", word) for word in opts.disk or ()]
-    lines += [_device("NIC", "NETWORK", word) for word in opts.nic or ()]
-    system = [(key, value) for key, value in (("ARCH", opts.arch), ("BOOT", opts.boot)) if value]
-    if system:
-        lines.append(vector("OS", system))
-    if opts.raw:
-        lines.append(opts.raw)
-    return "\n".join(lines)
-
-
-def _device(name: str, kind: str, word: str) -> str:
-    """``user[web]:size=100`` as a DISK or NIC vector."""
-    source, *more = word.split(":")
-    if name == "NIC" and source == "auto":
-        parts = [("NETWORK_MODE", "auto")]
-    elif source.isdigit():
-        parts = [(f"{kind}_ID", source)]
-    elif source.endswith("]") and "[" in source:
-        owner, _, inner = source[:-1].partition("[")
-        parts = [(kind, inner), (f"{kind}_UNAME", owner)]
-    else:
-        parts = [(kind, source)]
-    for extra in more:
-        key, equals, value = extra.partition("=")
-        if not equals or not key:
-            raise CliError(f"--{name.lower()}: expected attribute=value behind {source}, found {extra!r}")
-        parts.append((key.upper(), value))
-    return vector(name, parts)
-
-
-def merge(options_text: str, file_text: str) -> str:
-    """Options before the file's text: the first value of an attribute counts.
-
-    Raises CliError when options cannot be added since the file is XML.
-    """
-    if options_text and file_text.lstrip().startswith("<"):
-        raise CliError("Options cannot be combined with a template in XML; write them into the file.")
-    return "\n".join(part for part in (options_text, file_text) if part)
-
-
-def numbered(name: str | None, index: int) -> str | None:
-    """The name with %i replaced."""
-    return name.replace("%i", str(index)) if name else name

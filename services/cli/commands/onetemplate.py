@@ -5,7 +5,15 @@ from __future__ import annotations
 from services.cli import vm_options
 from services.cli.decl import ID, Arg, Command, Opt, Sub
 from services.cli.kinds import TEMPLATE
-from services.cli.subs import chown_subs, list_sub, rename_sub, show_sub, top_sub, update_sub
+from services.cli.subs import (
+    chown_subs,
+    list_sub,
+    lock_subs,
+    rename_sub,
+    show_sub,
+    top_sub,
+    update_sub,
+)
 
 _LIST = "services.cli.views.template:LIST"
 _RECURSIVE = Opt("recursive", "do the same with the images of its disks")
@@ -47,6 +55,7 @@ COMMAND = Command(
                 vm_options.HOLD,
                 vm_options.MULTIPLE,
                 Opt("persistent", "copy template and images, and keep the copies"),
+                Opt("userdata", "text for the USERDATA of the template's EC2 section", "userdata"),
             ),
             run="services.cli.commands.template_handlers:instantiate",
         ),
@@ -71,5 +80,6 @@ COMMAND = Command(
         _CHOWN,
         _CHGRP,
         _CHMOD,
+        *lock_subs(TEMPLATE),
     ],
 )

@@ -1,26 +1,24 @@
-"""What onevm does beyond a single call."""
+"""What onevm does beyond a single call: creating, placing and recovering machines."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from services.cli import documents, template_text, vm_options
-from services.cli.errors import EXIT_FAILURE, CliError, closest
-from services.cli.views import vm_states
+from services.cli import template_text, vm_describe
+from services.cli.commands.template_handlers import described_by
+from services.cli.errors import CliError
 
 _RECOVERIES = ("success", "failure", "retry", "delete", "recreate", "delete-db")
-_POLL_FIRST_S, _POLL_MOST_S = 0.1, 1.0
 
 
 def create(inv: Any) -> int:
     """Create one machine, or --multiple; prints an id a line."""
-    described = vm_options.template(inv.opts, with_name=False)
+    described = described_by(inv.opts, with_name=False)
     text = template_text.read(inv.args.get("file")) if inv.args.get("file") or not described else ""
     for index in range(inv.opts.multiple or 1):
-        name = vm_options.numbered(inv.opts.name, index)
+        name = vm_describe.numbered(inv.opts.name, index)
         head = "\n".join(filter(None, (f"NAME={template_text.quote(name)}" if name else "", described)))
-        template = vm_options.merge(head, text)
+        template = vm_describe.merge(head, text)
         if inv.opts.dry:
             inv.out(template)
             return 0
@@ -47,32 +45,12 @@ def recover(inv: Any) -> int:
         raise CliError(
             f"onevm recover: expected one of {', '.join('--' + name for name in _RECOVERIES)}, found {found}."
         )
-    return int(inv.perform())
+    if not inv.opts.interactive:
+        return int(inv.perform())
+    if given != ["retry"]:
+        raise CliError("onevm recover: --interactive goes with --retry only.")
+    if len(inv.args["vmid_list"]) != 1:
+        raise CliError("onevm recover: --interactive takes one machine at a time.")
+    from services.cli import frontend_program
 
-
-def wait(inv: Any) -> int:
-    """Wait until a machine is in one of the states; 255 when it cannot get there or time is over."""
-    oid = inv.args["vmid"]
-    wanted = {word.upper() for word in inv.opts.state or ("RUNNING",)}
-    known = {*vm_states.STATES, *vm_states.LCM_STATES}
-    for word in sorted(wanted - known):
-        best = closest(word, known)
-        raise CliError(f"There is no VM state {word}." + (f" Did you mean {best}?" if best else ""))
-    limit_s = inv.opts.timeout
-    started, pause_s = time.monotonic(), _POLL_FIRST_S
-    while True:
-        vm = documents.parse(inv.call("vm.info", oid, False))
-        state, lcm_state = vm_states.state_name(vm), vm_states.lcm_state_name(vm)
-        shown = lcm_state if state == "ACTIVE" else state
-        if wanted & {state, shown}:
-            inv.out(f"VM {oid}: {shown}")
-            return 0
-        if state == "DONE" or shown.endswith("_FAILURE"):
-            inv.warn(f"VM {oid}: is {shown} and will not become {' or '.join(sorted(wanted))}.")
-            return EXIT_FAILURE
-        waited_s = time.monotonic() - started
-        if limit_s is not None and waited_s >= limit_s:
-            inv.warn(f"VM {oid}: still {shown} after {limit_s:g} s, expected {' or '.join(sorted(wanted))}.")
-            return EXIT_FAILURE
-        time.sleep(pause_s if limit_s is None else min(pause_s, max(limit_s - waited_s, 0.01)))
-        pause_s = min(pause_s * 1.5, _POLL_MOST_S)
+    return frontend_program.run("services.oned.tm_debug", str(inv.args["vmid_list"][0]))

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 from services.cli import table, template_text
 from services.cli.documents import ids_of, number_of, text_of
 
+_LOOSE_SIZE = 5
 _LOCKS = {"1": "Use", "2": "Manage", "3": "Admin", "4": "All"}
 
 
@@ -20,9 +21,10 @@ class Page:
         self.width = width
         self._styled = inv.is_styled
 
-    def head(self, text: str, width: int = 80) -> None:
-        """The head of a section."""
-        self.lines.append(table.heading(text, self._styled, width))
+    def head(self, text: str, width: int = 80, underlined: bool | None = None) -> None:
+        """The head of a section; unless told otherwise only that of the page is underlined."""
+        is_first = not self.lines if underlined is None else underlined
+        self.lines.append(table.heading(text, self._styled, width, is_first))
 
     def field(self, name: str, value: object) -> None:
         """``NAME   : value``."""
@@ -47,9 +49,11 @@ class Page:
         self.field("USER", text_of(element, "UNAME"))
         self.field("GROUP", text_of(element, "GNAME"))
 
-    def permissions(self, element: Element) -> None:
-        """The section PERMISSIONS."""
+    def permissions(self, element: Element, blank: bool = False) -> None:
+        """The section PERMISSIONS; blank: an empty line below its head, as VM groups have."""
         self.head("PERMISSIONS")
+        if blank:
+            self.blank()
         found = element.find("PERMISSIONS")
         for who in ("OWNER", "GROUP", "OTHER"):
             bits = (
@@ -61,14 +65,25 @@ class Page:
     def template(self, head: str, element: Element | None, without: tuple[str, ...] = ()) -> None:
         """A section with a template's attributes."""
         self.head(head)
-        text = template_text.from_element(element, without) if element is not None else ""
-        if text:
-            self.lines.append(text)
+        self.lines.append(template_text.from_element(element, without) if element is not None else "")
 
     def id_list(self, head: str, element: Element, tag: str) -> None:
         """A section with one id a line."""
-        self.head(head, 15)
+        self.head(head, 15, underlined=True)
         self.lines.extend(f"{oid:<15}" for oid in ids_of(element, tag))
+
+
+def loose_table(
+    names: Sequence[str], rows: Sequence[Sequence[str]], styled: bool, left: Sequence[int] = ()
+) -> list[str]:
+    """A table whose right-aligned columns are as wide as their texts; longer names stand out.
+
+    left: widths of the first columns, which are aligned left and cut.
+    """
+    fixed = len(left)
+    sizes = [max([_LOOSE_SIZE, *(len(row[at]) for row in rows)]) for at in range(fixed, len(names))]
+    form = " ".join([*(f"%-{size}.{size}s" for size in left), *(f"%{size}s" for size in sizes)])
+    return [table.heading(form % tuple(names), styled, 0), *((form % tuple(row)).rstrip() for row in rows)]
 
 
 def lock_text(element: Element) -> str:

@@ -34,10 +34,11 @@ def show(group: Element, inv: Any) -> list[str]:
     page.blank()
     page.template("GROUP TEMPLATE", group.find("TEMPLATE"))
     page.blank()
-    page.head("USERS")
-    page.add([f"{'ID':<15} ADMIN"])
     admins = set(ids_of(group, "ADMINS"))
-    page.add([f"{oid:<15} {'YES' if oid in admins else 'NO'}" for oid in ids_of(group, "USERS")])
+    page.table(
+        [Column("USER ID", "", 7), Column("ADMIN", "", 5, left=True)],
+        [[oid, "*" if oid in admins else ""] for oid in ids_of(group, "USERS")],
+    )
     page.blank()
     quotas.sections(page, group)
     return page.lines

@@ -9,9 +9,9 @@ from services.cli import kinds, units
 from services.cli.documents import number_of, text_of
 from services.cli.listing import ListView
 from services.cli.table import Column
-from services.cli.views.common import Page, percent, plain
+from services.cli.views.common import percent, plain
 
-_STATES = [
+STATES = [
     "INIT",
     "MONITORING_MONITORED",
     "MONITORED",
@@ -26,7 +26,8 @@ _SHORT_STATES = ["init", "update", "on", "err", "dsbl", "retry", "init", "dsbl",
 _NONE = "-"
 
 
-def _state(host: Element, names: list[str]) -> str:
+def state(host: Element, names: list[str]) -> str:
+    """The state in words; a number of a newer release stays a number."""
     number = host.findtext("STATE", "")
     return names[int(number)] if number.isdigit() and int(number) < len(names) else number
 
@@ -45,7 +46,8 @@ def _memory(compute: Any) -> Any:
     return value
 
 
-def _part(host: Element) -> Element:
+def share_of(host: Element) -> Element:
+    """What the host has and has given."""
     found = host.find("HOST_SHARE")
     return found if found is not None else Element("HOST_SHARE")
 
@@ -54,12 +56,13 @@ def _used_cpu(host: Element) -> int:
     return number_of(host, "MONITORING/CAPACITY/USED_CPU")
 
 
-def _used_memory(host: Element) -> int:
+def used_memory(host: Element) -> int:
+    """Memory in use, in kilobytes, as measured last."""
     return number_of(host, "MONITORING/CAPACITY/USED_MEMORY")
 
 
 def _allocated_cpu(host: Element, _look: Any) -> str:
-    part = _part(host)
+    part = share_of(host)
     if not number_of(part, "MAX_CPU"):
         return _NONE
     return units.usage(
@@ -68,7 +71,7 @@ def _allocated_cpu(host: Element, _look: Any) -> str:
 
 
 def _allocated_memory(host: Element, look: Any) -> str:
-    part = _part(host)
+    part = share_of(host)
     if not number_of(part, "MAX_MEM"):
         return _NONE
     used, limit = (units.size(number_of(part, tag), raw=look.kilobytes) for tag in ("MEM_USAGE", "MAX_MEM"))
@@ -81,7 +84,7 @@ def _real_cpu(host: Element, _look: Any) -> str:
 
 
 def _real_memory(host: Element, look: Any) -> str:
-    limit, used = number_of(host, "HOST_SHARE/MAX_MEM"), _used_memory(host)
+    limit, used = number_of(host, "HOST_SHARE/MAX_MEM"), used_memory(host)
     if not limit:
         return _NONE
     texts = [units.size(amount, raw=look.kilobytes) for amount in (used, limit)]
@@ -129,86 +132,7 @@ LIST = ListView(
         Column("ALLOCATED_MEM", "memory given to machines, of all", 18, _allocated_memory),
         Column("REAL_MEM", "memory in use, of all", 18, _real_memory),
         Column("PROVIDER", "provider of a rented host", 8, lambda h, _: text_of(h, "TEMPLATE/PM_MAD", _NONE)),
-        Column("STAT", "state", 4, lambda h, _: _state(h, _SHORT_STATES), left=True),
+        Column("STAT", "state", 4, lambda h, _: state(h, _SHORT_STATES), left=True),
     ],
     "ID NAME CLUSTER TVM ALLOCATED_CPU ALLOCATED_MEM STAT",
 )
-
-
-def show(host: Element, inv: Any) -> list[str]:
-    """The lines of ``onehost show``."""
-    page = Page(inv, 22)
-    page.head(f"HOST {text_of(host, 'ID')} INFORMATION")
-    for name, tag in (("ID", "ID"), ("NAME", "NAME"), ("CLUSTER", "CLUSTER")):
-        page.field(name, text_of(host, tag))
-    page.field("STATE", _state(host, _STATES))
-    page.field("IM_MAD", text_of(host, "IM_MAD"))
-    page.field("VM_MAD", text_of(host, "VM_MAD"))
-    page.field("LAST MONITORING TIME", units.moment(number_of(host, "MONITORING/TIMESTAMP")))
-    page.blank()
-    _shares(page, host)
-    page.blank()
-    for store in host.findall("HOST_SHARE/DATASTORES/DS"):
-        page.head(f"LOCAL SYSTEM DATASTORE #{text_of(store, 'ID')} CAPACITY")
-        for name, tag in (("TOTAL:", "TOTAL_MB"), ("USED:", "USED_MB"), ("FREE:", "FREE_MB")):
-            page.field(name, units.size(number_of(store, tag), "M"))
-        page.blank()
-    page.template("MONITORING INFORMATION", host.find("TEMPLATE"), ("VM", "PCI"))
-    page.blank()
-    _wild(page, host)
-    page.head("VIRTUAL MACHINES", 0)
-    page.blank()
-    page.add(_machines(host, inv))
-    return page.lines
-
-
-def _shares(page: Page, host: Element) -> None:
-    part = _part(host)
-    page.head("HOST SHARES")
-    page.field("RUNNING VMS", text_of(part, "RUNNING_VMS"))
-    page.add([f"{'MEMORY':<80}"])
-    page.field("  TOTAL", units.size(number_of(part, "TOTAL_MEM")))
-    page.field("  TOTAL +/- RESERVED", units.size(number_of(part, "MAX_MEM")))
-    page.field("  USED (REAL)", units.size(_used_memory(host)))
-    page.field("  USED (ALLOCATED)", units.size(number_of(part, "MEM_USAGE")))
-    page.add([f"{'CPU':<80}"])
-    page.field("  TOTAL", text_of(part, "TOTAL_CPU"))
-    page.field("  TOTAL +/- RESERVED", text_of(part, "MAX_CPU"))
-    page.field("  USED (REAL)", text_of(host, "MONITORING/CAPACITY/USED_CPU"))
-    page.field("  USED (ALLOCATED)", text_of(part, "CPU_USAGE"))
-
-
-_WILD_COLUMNS = [
-    Column("NAME", "", 30, left=True),
-    Column("IMPORT_ID", "", 36),
-    Column("CPU", "", 4),
-    Column("MEMORY", "", 10),
-]
-
-
-def _wild(page: Page, host: Element) -> None:
-    """Machines that the host reports and the front-end did not start."""
-    page.head("WILD VIRTUAL MACHINES", 0)
-    page.blank()
-    found = [
-        vm for vm in host.findall("TEMPLATE/VM") if text_of(vm, "IMPORT_TEMPLATE") or text_of(vm, "VM_NAME")
-    ]
-    rows = [
-        [text_of(vm, "VM_NAME"), text_of(vm, "DEPLOY_ID"), text_of(vm, "CPU"), text_of(vm, "MEMORY")]
-        for vm in found
-    ]
-    page.table(_WILD_COLUMNS, rows)
-    page.blank()
-
-
-def _machines(host: Element, inv: Any) -> list[str]:
-    from services.cli import listing
-    from services.cli.views import vm as vm_view
-
-    oid = text_of(host, "ID")
-
-    def is_here(vm: Element) -> bool:
-        record = vm_view.host_of(vm)
-        return record is not None and record.findtext("HID") == oid
-
-    return listing.rows_of(vm_view.LIST, inv, is_here)

@@ -50,6 +50,12 @@ def _vm_record(element: Element | None) -> Element | None:
     return element.find("VM_QUOTA/VM") if element is not None else None
 
 
+def _shown_record(element: Element) -> Element | None:
+    """What counts for machines; None for oneadmin, user and group, who are never counted."""
+    record = _vm_record(element)
+    return _NOTHING if record is None and element.findtext("ID") != "0" else record
+
+
 def list_columns(sizes: tuple[int, int, int], forms: tuple[str, str, str]) -> list[Column]:
     """The columns VMS, MEMORY and CPU of a list; ``forms`` are formats of used and limit."""
 
@@ -106,7 +112,7 @@ def _decimal(text: str) -> str:
 def _vms(page: Page, element: Element, defaults: Element | None) -> None:
     page.head("VMS USAGE & QUOTAS")
     page.blank()
-    record = _vm_record(element)
+    record = _shown_record(element)
     if record is None:
         return
     columns = [
@@ -128,7 +134,7 @@ def _vms(page: Page, element: Element, defaults: Element | None) -> None:
 def _running(page: Page, element: Element, defaults: Element | None) -> None:
     page.head("VMS USAGE & QUOTAS - RUNNING")
     page.blank()
-    record = _vm_record(element)
+    record = _shown_record(element)
     if record is None:
         return
     columns = [Column("RUNNING VMS", "", 17), Column("RUNNING MEMORY", "", 20), Column("RUNNING CPU", "", 20)]
@@ -145,9 +151,9 @@ def _running(page: Page, element: Element, defaults: Element | None) -> None:
 
 def _others(page: Page, element: Element, defaults: Element | None) -> None:
     kinds = (
-        ("DATASTORE", (("IMAGES", "IMAGES", _whole), ("SIZE", "SIZE", _memory))),
-        ("NETWORK", (("LEASES", "LEASES", _whole),)),
-        ("IMAGE", (("RUNNING VMS", "RVMS", _whole),)),
+        ("DATASTORE", (("IMAGES", "IMAGES", _whole, 20), ("SIZE", "SIZE", _memory, 19))),
+        ("NETWORK", (("LEASES", "LEASES", _whole, 20),)),
+        ("IMAGE", (("RUNNING VMS", "RVMS", _whole, 20),)),
     )
     for kind, cells in kinds:
         page.head(f"{kind} USAGE & QUOTAS")
@@ -155,18 +161,19 @@ def _others(page: Page, element: Element, defaults: Element | None) -> None:
         records = element.findall(f"{kind}_QUOTA/{kind}")
         if not records:
             continue
-        columns = [Column(f"{kind} ID", "", len(kind) + 3), *(Column(name, "", 20) for name, _, _ in cells)]
+        columns = [Column("ID", "", 12), *(Column(name, "", size) for name, _, _, size in cells)]
         rows = []
         for record in records:
             own = _default_record(defaults, kind, text_of(record, "ID"))
             rows.append(
                 [
                     text_of(record, "ID"),
-                    *(_cell(record, what, own, "%8s / %8s", text) for _, what, text in cells),
+                    *(_cell(record, what, own, "%8s / %8s", text) for _, what, text, _ in cells),
                 ]
             )
         page.table(columns, rows)
-        page.blank()
+        if kind != "IMAGE":  # the last one
+            page.blank()
 
 
 def _default_record(defaults: Element | None, kind: str, oid: str) -> Element | None:

@@ -48,9 +48,9 @@ def show(user: Element, inv: Any) -> list[str]:
     page.field("ID", text_of(user, "ID"))
     page.field("NAME", text_of(user, "NAME"))
     page.field("GROUP", text_of(user, "GNAME"))
-    secondary = [oid for oid in (e.text for e in user.findall("GROUPS/ID")) if oid != text_of(user, "GID")]
-    if secondary:
-        page.field("SECONDARY GROUPS", ",".join(oid or "" for oid in secondary))
+    groups = [group.text or "" for group in user.findall("GROUPS/ID")]
+    if len(groups) > 1:
+        page.field("SECONDARY GROUPS", ",".join(groups))
     page.field("PASSWORD", text_of(user, "PASSWORD"))
     page.field("AUTH_DRIVER", text_of(user, "AUTH_DRIVER"))
     page.field("ENABLED", _yes(user, "Yes", "No"))

@@ -51,7 +51,7 @@ def _memory(vm: Element, look: Any) -> str:
 
 def _time(vm: Element, look: Any) -> str:
     end = int(vm.findtext("ETIME", "0") or 0) or look.now_s
-    return units.duration(end - int(vm.findtext("STIME", "0") or 0))
+    return units.duration(end - int(vm.findtext("STIME", "0") or 0)) + "m"  # the column ends before it
 
 
 def addresses(vm: Element) -> list[str]:

@@ -10,10 +10,18 @@ from services.cli import units
 from services.cli.documents import number_of, text_of
 from services.cli.table import Column
 from services.cli.views import vm as vm_view
-from services.cli.views import vm_states, vm_waiting
+from services.cli.views import vm_network, vm_states, vm_storage, vm_waiting
 from services.cli.views.common import Page, dash, lock_text
 
-_SHOWN_APART = ("DISK", "NIC", "NIC_ALIAS", "SNAPSHOT", "SECURITY_GROUP_RULE")
+_SHOWN_APART = (
+    "DISK",
+    "NIC",
+    "NIC_ALIAS",
+    "SNAPSHOT",
+    "SECURITY_GROUP_RULE",
+    "NUMA_NODE",
+    "TOPOLOGY",
+)
 _NOT_SAMPLES = ("CPU", "MEMORY", "NETTX", "NETRX", "ID", "TIMESTAMP")
 
 
@@ -26,16 +34,25 @@ def show(vm: Element, inv: Any) -> list[str]:
     vm_waiting.waiting(page, vm, inv)
     _monitoring(page, vm)
     page.permissions(vm)
-    _disks(page, vm)
-    _nics(page, vm)
-    _security(page, vm)
+    vm_storage.disks(page, vm)
+    vm_storage.disk_snapshots(page, vm)
+    vm_network.nics(page, vm)
+    vm_network.security(page, vm)
+    vm_storage.snapshots(page, vm)
     _history(page, vm)
     vm_waiting.actions(page, vm)
-    page.blank()
-    page.template("USER TEMPLATE", vm.find("USER_TEMPLATE"), () if inv.opts.all else ("SCHED_ACTION",))
+    _user_template(page, vm, () if inv.opts.all else ("SCHED_ACTION",))
+    _topology(page, vm)
     page.blank()
     page.template("VIRTUAL MACHINE TEMPLATE", vm.find("TEMPLATE"), () if inv.opts.all else _SHOWN_APART)
     return page.lines
+
+
+def _user_template(page: Page, vm: Element, without: tuple[str, ...]) -> None:
+    found = vm.find("USER_TEMPLATE")
+    if found is not None and any(part.tag not in without for part in found):
+        page.blank()
+        page.template("USER TEMPLATE", found, without)
 
 
 def _information(page: Page, vm: Element, inv: Any) -> None:
@@ -52,6 +69,8 @@ def _information(page: Page, vm: Element, inv: Any) -> None:
     page.field("START TIME", units.moment(number_of(vm, "STIME")))
     page.field("END TIME", units.moment(number_of(vm, "ETIME")))
     page.field("DEPLOY ID", dash(text_of(vm, "DEPLOY_ID")))
+    if text_of(vm, "TEMPLATE/VROUTER_ID"):
+        page.field("VIRTUAL ROUTER ID", text_of(vm, "TEMPLATE/VROUTER_ID"))
 
 
 def _cluster_name(record: Element, inv: Any) -> str:
@@ -88,115 +107,37 @@ def _monitoring(page: Page, vm: Element) -> None:
     page.blank()
 
 
-_DISK_COLUMNS = [
-    Column("ID", "", 3),
-    Column("DATASTORE", "", 10, left=True),
-    Column("TARGET", "", 6, left=True),
-    Column("IMAGE", "", 35, left=True),
-    Column("SIZE", "", 9, left=True),
-    Column("TYPE", "", 4, left=True),
-    Column("SAVE", "", 4),
-]
-
-
-def _disks(page: Page, vm: Element) -> None:
-    template = vm.find("TEMPLATE")
-    disks = template.findall("DISK") if template is not None else []
-    context = template.find("CONTEXT") if template is not None else None
-    if not disks and context is None:
-        return
-    sizes = {text_of(row, "ID"): text_of(row, "SIZE") for row in vm.findall("MONITORING/DISK_SIZE")}
-    rows = [_disk_row(disk, sizes) for disk in disks]
-    if context is not None and context.findtext("DISK_ID"):
-        oid = text_of(context, "DISK_ID")
-        used = f"{_size(sizes.get(oid, ''))}/-"
-        rows.append([oid, "-", dash(text_of(context, "TARGET")), "CONTEXT", used, "-", "-"])
-    page.blank()
-    page.head("VM DISKS")
-    page.table(_DISK_COLUMNS, rows)
-
-
-def _size(size_mb: str) -> str:
-    return units.size(int(size_mb), "M") if size_mb.isdigit() else "-"
-
-
-def _disk_row(disk: Element, sizes: dict[str, str]) -> list[str]:
-    oid = text_of(disk, "DISK_ID")
-    volatile = f"{text_of(disk, 'FORMAT')} - {text_of(disk, 'TYPE')}" if text_of(disk, "FORMAT") else "-"
-    return [
-        oid,
-        dash(text_of(disk, "DATASTORE")),
-        dash(text_of(disk, "TARGET")),
-        text_of(disk, "IMAGE") or volatile,
-        f"{_size(sizes.get(oid, ''))}/{_size(text_of(disk, 'SIZE'))}",
-        dash(text_of(disk, "TYPE").lower()),
-        dash(text_of(disk, "SAVE")),
-    ]
-
-
-_ADDRESSES = ("IP", "IP6_LINK", "IP6_ULA", "IP6_GLOBAL", "IP6")
-_NIC_COLUMNS = [
-    Column("ID", "", 3),
-    Column("NETWORK", "", 20, left=True),
-    Column("BRIDGE", "", 12, left=True),
-    Column("IP", "", 15, left=True),
-    Column("MAC", "", 17, left=True),
-    Column("PCI_ID", "", 8, left=True),
-]
-
-
-def _nics(page: Page, vm: Element) -> None:
-    template = vm.find("TEMPLATE")
-    rows: list[list[str]] = []
-    for nic in template if template is not None else ():
-        if nic.tag not in ("NIC", "NIC_ALIAS"):
-            continue
-        found = [text_of(nic, tag) for tag in _ADDRESSES if text_of(nic, tag)]
-        first = [dash(text_of(nic, "NETWORK")), dash(text_of(nic, "BRIDGE")), found[0] if found else "-"]
-        rows.append([text_of(nic, "NIC_ID"), *first, text_of(nic, "MAC"), text_of(nic, "PCI_ID")])
-        rows += [["", "", "", address, "", ""] for address in found[1:]]
-    if rows:
-        page.blank()
-        page.head("VM NICS")
-        page.table(_NIC_COLUMNS, rows)
-
-
-_GROUP_COLUMNS = [
-    Column("NIC_ID", "", 6),
-    Column("NETWORK", "", 25, left=True),
-    Column("SECURITY_GROUPS", "", 47, left=True),
-]
-_RULE_COLUMNS = [
+_NUMA_COLUMNS = [
     Column("ID", "", 4),
-    Column("NAME", "", 11, left=True),
-    Column("TYPE", "", 8, left=True),
-    Column("PROTOCOL", "", 8, left=True),
-    Column("NETWORK", "", 29, left=True),
-    Column("RANGE", "", 14, left=True),
+    Column("CPUS_IDS", "", 5, adjust=True),
+    Column("MEMORY", "", 10),
+    Column("TOTAL_CPUS", "", 10),
 ]
+_TOPOLOGY_COLUMNS = [Column("CORES", "", 6), Column("SOCKETS", "", 8), Column("THREADS", "", 8)]
 
 
-def _security(page: Page, vm: Element) -> None:
-    nics = [nic for nic in vm.findall("TEMPLATE/NIC") if text_of(nic, "SECURITY_GROUPS")]
-    if not nics:
-        return
-    page.blank()
-    page.head("SECURITY")
-    page.blank()
-    tags = ("NIC_ID", "NETWORK", "SECURITY_GROUPS")
-    page.table(_GROUP_COLUMNS, [[text_of(nic, tag) for tag in tags] for nic in nics])
-    page.blank()
-    page.table(_RULE_COLUMNS, [_rule_row(rule) for rule in vm.findall("TEMPLATE/SECURITY_GROUP_RULE")])
-
-
-def _rule_row(rule: Element) -> list[str]:
-    network = ""
-    if text_of(rule, "IP"):
-        network = f"{text_of(rule, 'IP')}/{text_of(rule, 'SIZE')}"
-    elif text_of(rule, "NETWORK_ID"):
-        network = f"VNet {text_of(rule, 'NETWORK_ID')}"
-    tags = ("SECURITY_GROUP_ID", "SECURITY_GROUP_NAME", "RULE_TYPE", "PROTOCOL")
-    return [*(text_of(rule, tag) for tag in tags), network, text_of(rule, "RANGE")]
+def _topology(page: Page, vm: Element) -> None:
+    nodes, topology = vm.findall("TEMPLATE/NUMA_NODE"), vm.findall("TEMPLATE/TOPOLOGY")
+    if nodes:
+        page.blank()
+        page.head("NUMA NODES", 0)
+        page.blank()
+        rows = [
+            [
+                text_of(node, "NODE_ID"),
+                text_of(node, "CPUS"),
+                units.size(number_of(node, "MEMORY")),
+                text_of(node, "TOTAL_CPUS"),
+            ]
+            for node in nodes
+        ]
+        page.table(_NUMA_COLUMNS, rows)
+    if topology:
+        page.blank()
+        page.head("TOPOLOGY", 0)
+        page.blank()
+        tags = ("CORES", "SOCKETS", "THREADS")
+        page.table(_TOPOLOGY_COLUMNS, [[text_of(one, tag) for tag in tags] for one in topology])
 
 
 _HISTORY_COLUMNS = [

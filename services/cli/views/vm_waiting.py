@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -15,15 +16,14 @@ _DONE = "6"
 _DIGITS_MAX = 11  # later moments have no date
 _REPEAT = ("Weekly", "Monthly", "Yearly", "Each")
 _ACTION_COLUMNS = [
-    Column("ID", "", 3),
-    Column("ACTION", "", 20, left=True),
-    Column("ARGS", "", 12, left=True),
-    Column("SCHEDULED", "", 15),
-    Column("REPEAT", "", 14, left=True),
-    Column("END", "", 18, left=True),
-    Column("DONE", "", 15),
-    Column("MESSAGE", "", 35, left=True),
+    *(
+        Column(name, "", 5, adjust=True)
+        for name in ("ID", "ACTION", "ARGS", "SCHEDULED", "REPEAT", "END", "DONE")
+    ),
+    Column("MESSAGE", "", 35),
+    Column("CHARTER", "", 15, left=True, adjust=True),
 ]
+_HOUR_S, _DAY_S = 3600, 86400
 
 
 def waiting(page: Page, vm: Element, inv: Any) -> None:
@@ -70,15 +70,37 @@ def _action_row(action: Element, start: int) -> list[str]:
         _end(text_of(action, "END_TYPE"), text_of(action, "END_VALUE")),
         _moment(text_of(action, "DONE"), start),
         dash(text_of(action, "MESSAGE")),
+        _charter(action, start),
     ]
 
 
 def _moment(text: str, start: int) -> str:
     """The time in words; one relative to the VM's start as a date, too."""
+    moment = _epoch(text, start)
+    return units.minute(moment) if moment is not None else dash(text)
+
+
+def _epoch(text: str, start: int) -> int | None:
     number = text.removeprefix("+")
     if not number.isdigit() or len(number) > _DIGITS_MAX:
-        return dash(text)
-    return units.moment(int(number) + (start if text.startswith("+") else 0))
+        return None
+    return int(number) + (start if text.startswith("+") else 0)
+
+
+def _charter(action: Element, start: int) -> str:
+    """How long until then; with a star when the time for a warning has come."""
+    moment, now_s = _epoch(text_of(action, "TIME"), start), time.time()
+    if moment is None:
+        return ""
+    left_s = moment - now_s
+    if left_s <= 0:
+        return "Already done"
+    unit_s, unit = next(
+        (pair for pair in ((_DAY_S, "days"), (_HOUR_S, "hours")) if left_s > pair[0]), (60, "minutes")
+    )
+    warning = text_of(action, "WARNING")
+    is_near = warning.isdigit() and now_s - start > int(warning)
+    return f"In {round(left_s / unit_s, 2)} {unit}{' *' if is_near else ''}"
 
 
 def _repeat(kind: str, days: str) -> str:
@@ -92,5 +114,5 @@ def _end(kind: str, value: str) -> str:
     if kind == "1":
         return f"After {value} times"
     if kind == "2":
-        return f"On {_moment(value, 0)}"
+        return f"On {time.strftime('%m/%d/%y', time.localtime(int(value)))}" if value.isdigit() else ""
     return "None" if kind == "0" else ""

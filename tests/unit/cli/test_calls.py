@@ -100,8 +100,6 @@ def cloud(answers: Answers) -> Answers:
         ("oneuser delgroup 2 0", "one.user.delgroup", [2, 0]),
         ("oneuser enable 2", "one.user.enable", [2, True]),
         ("oneuser disable 2", "one.user.enable", [2, False]),
-        ("onegroup create devs", "one.group.allocate", ["devs"]),
-        ("onegroup create --name devs", "one.group.allocate", ["devs"]),
         ("onegroup delete users", "one.group.delete", [1]),
         ("onegroup addadmin users alice", "one.group.addadmin", [1, 2]),
         ("onegroup deladmin users alice", "one.group.deladmin", [1, 2]),
@@ -332,7 +330,7 @@ def test_passwords_from_a_pipe_and_a_file(
     (tmp_path / "pw").write_text("filed\n")
     assert run("oneuser", "passwd", "2", str(tmp_path / "pw"), "-r", "-v") == (
         0,
-        "USER 2: password changed\n",
+        "USER 2: Password changed\n",
         "",
     )
     assert [arguments[1] for _, arguments in called(cloud)] == ["piped", "filed"]

@@ -216,6 +216,38 @@ def test_an_untrusted_certificate_is_refused(tls_endpoint: str) -> None:
         Client(tls_endpoint, "a:b", 5.0).call("x")
 
 
+def test_an_untrusted_certificate_is_explained(answers: Answers, tls_endpoint: str, run: Run) -> None:
+    code, out, err = run("onevm", "list", "--endpoint", tls_endpoint)
+    assert (code, out) == (255, "") and err.count("\n") == 1
+    assert "its certificate is not trusted (self-signed certificate)" in err and "--cacert" in err
+
+
+def test_a_certificate_file_that_is_not_there(answers: Answers, tls_endpoint: str, run: Run) -> None:
+    missing = run("onevm", "list", "--endpoint", tls_endpoint, "--cacert", "/nowhere")[2]
+    assert missing == f"TLS with {tls_endpoint} failed: there is no certificate file /nowhere\n"
+
+
+def test_a_certificate_that_is_named_is_trusted(tls_endpoint: str, tmp_path: Path) -> None:
+    assert Client(tls_endpoint, "a:b", 5.0, str(tmp_path / "cert")).call("x") == 7
+
+
+def test_an_endpoint_without_tls(answers: Answers, run: Run) -> None:
+    plain = os.environ["ONE_XMLRPC"]
+    code, _, err = run("onevm", "list", "--endpoint", plain.replace("http:", "https:"))
+    assert code == 255 and "nothing there speaks TLS" in err and err.count("\n") == 1
+
+
+def test_credentials_that_are_not_accepted(answers: Answers, run: Run) -> None:
+    """Wrong, or a login token that is over: what to do depends on where they come from."""
+    answers.refuse("one.vmpool.info", 0x0100, "[one.vmpool.info] User couldn't be authenticated.")
+    code, out, err = run("onevm", "list")
+    assert (code, out) == (255, "") and err.count("\n") == 1
+    assert err.startswith("[one.vmpool.info] User couldn't be authenticated. The user or password in ")
+    assert os.environ["ONE_AUTH"] in err and "oneuser login" in err and "secret" not in err
+    _, _, err = run("onevm", "list", "--user", "bob", "--password", "pw-of-bob")
+    assert err.endswith(" Check the password of bob.\n") and "pw-of-bob" not in err
+
+
 def test_verification_can_be_switched_off(tls_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONE_DISABLE_SSL_VERIFY", "1")
     assert Client(tls_endpoint, "a:b", 5.0).call("x") == 7
@@ -289,13 +321,14 @@ def test_launcher_from_a_checkout_and_through_a_link(answers: Answers, tmp_path:
 
 
 def test_a_pipe_closed_early_ends_quietly(answers: Answers) -> None:
+    """As any program does whose reader has left: without a word, with the exit code of SIGPIPE."""
     answers.replies["one.vmpool.info"] = "<VM_POOL>" + "<VM><ID>1</ID></VM>" * 50000 + "</VM_POOL>"
     for form in ("-x", "--csv"):
-        command = f"'{ROOT}/bin/onevm' list {form} | head -1"
+        command = f"set -o pipefail; '{ROOT}/bin/onevm' list {form} | head -1"
         found = subprocess.run(
-            ["sh", "-c", command], capture_output=True, text=True, env=os.environ, timeout=30
+            ["bash", "-c", command], capture_output=True, text=True, env=os.environ, timeout=30
         )
-        assert found.stderr == "" and found.stdout.count("\n") == 1
+        assert (found.returncode, found.stderr) == (141, "") and found.stdout.count("\n") == 1
 
 
 def test_output_that_cannot_be_written(answers: Answers) -> None:
@@ -355,7 +388,8 @@ def test_a_list_imports_only_what_it_needs(answers: Answers) -> None:
     assert not imported & heavy
     own = {name for name in imported if re.match(r"services\.cli\.(views|commands)\.", name)}
     assert own == {
-        "services.cli.commands.onevm", "services.cli.views.vm", "services.cli.views.vm_states",
+        "services.cli.commands.onevm", "services.cli.commands.vm_part_subs",
+        "services.cli.views.vm", "services.cli.views.vm_states",
         "services.cli.views.common",
     }  # fmt: skip
     assert "services.oned" not in imported

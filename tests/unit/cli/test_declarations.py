@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,11 @@ from services.cli.decl import Command
 from services.common import paths
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMANDS = ["onevm", "onehost", "onetemplate", "oneuser", "onegroup", "onedatastore", "onecluster"]
+COMMANDS = [
+    "onevm", "onehost", "onetemplate", "oneuser", "onegroup", "onedatastore", "onecluster", "oneacct",
+    "oneacl", "onehook", "onemarket", "onemarketapp", "onesecgroup", "oneshowback", "onevdc",
+    "onevmgroup", "onevnet", "onevntemplate", "onevrouter", "onezone",
+]  # fmt: skip
 
 
 @pytest.fixture(params=COMMANDS)
@@ -28,7 +33,7 @@ def test_every_reference_and_type_exists(command: Command) -> None:
     known = set(argtypes.known_types())
     for sub in command.subs.values():
         assert sub.help and not sub.help.endswith(".")
-        assert (sub.call is None) != (sub.run is None) or sub.name == "recover"
+        assert sub.call is not None or sub.run is not None
         for reference in (sub.run, sub.view):
             if reference is not None:
                 assert decl.load(reference) is not None
@@ -50,52 +55,74 @@ def test_words_are_those_of_the_original(shared_folder: Path, command: Command) 
     with open(shared_folder / "spec" / "cli_commands.csv") as file:
         rows = {row["subcommand"]: row for row in csv.DictReader(file) if row["command"] == command.name}
     for sub in command.subs.values():
-        row = rows.get(sub.name)
+        row = rows.get(sub.name or "(global)")
         if row is None:
             assert sub.extra or sub.name in ("top",), f"{command.name} {sub.name} is not in the original"
             continue
         ours = " ".join(str(spec) for spec in sub.arg_specs())
+        if row["status"] == "deprecated":
+            continue
         assert _loosened(ours) == _loosened(row["args"]), sub.name
         theirs = set(re.findall(r"--[a-z0-9_-]+", row["options"]))
-        own = {f"--{option.name}" for option in sub.options} - theirs
+        own = {f"--{option.name}" for option in sub.options if not option.extra} - theirs
         assert own <= _OWN.get(sub.name, set()), f"{command.name} {sub.name}"
-        for short, long in re.findall(r"-(\w)/--([\w-]+)", row["options"]):
+        letters = re.findall(r"-(\w)/--([\w-]+)", row["options"])
+        for short, long in letters:
+            if sum(other == short for other, _ in letters) > 1:
+                continue  # onevntemplate instantiate: -m means --mac, the later of two
             for option in sub.options:
                 if option.name == long:
                     assert option.short == short, f"{sub.name} --{long}"
 
 
 # Additions of ours, by subcommand.
-_OWN = {"list": {"--count"}, "top": {"--count", "--describe"}}
+_OWN = {"top": {"--describe"}}
 
 
 def _loosened(arguments: str) -> str:
     """Files that may also come on standard input are optional with us."""
-    return arguments.replace("[file]", "file").replace(" file", "")
+    arguments = arguments.replace("[file]", "file").replace(" file", "").replace("[reservation]", "[vnetid]")
+    return arguments.removesuffix(" [zone]")  # of an access rule, given part by part
+
+
+def _list_view(command: Command) -> Any:
+    sub = command.subs.get("list") or command.subs[""]
+    return decl.load(sub.view or "")
 
 
 def test_installed_columns_are_the_built_in_ones(command: Command) -> None:
     """share/etc/cli holds the same as the declarations, so that copying it changes nothing."""
     conf = listconf.parse((ROOT / "share" / "etc" / "cli" / f"{command.name}.yaml").read_text())
-    view = decl.load(command.subs["list"].view or "")
+    view = _list_view(command)
     assert conf.pop("default") == view.default
     assert conf.pop("default_conf", {}) == view.layouts
+    conf = {name: value for name, value in conf.items() if name not in ("charters", "default_actions")}
     assert list(conf) == [column.name for column in view.columns]
     for column in view.columns:
-        expected = {"desc": column.desc, "size": column.size}
+        expected = {"desc": column.desc} | ({"size": column.size} if column.size else {})
         expected |= {name: True for name in ("left", "adjust", "expand") if getattr(column, name)}
         assert conf[column.name] == expected
+
+
+# Aligned left by OpenNebula's programs, although their configuration files do not say so.
+_LEFT = {
+    ("onehook", "TYPE"), ("onezone", "ENDPOINT"), ("onezone", "FED_INDEX"), ("oneshowback", "USER_NAME"),
+    ("oneshowback", "GROUP_NAME"), ("oneshowback", "VM_NAME"),
+}  # fmt: skip
 
 
 def test_columns_are_those_of_the_original(shared_folder: Path, command: Command) -> None:
     with open(shared_folder / "spec" / "cli_columns.csv") as file:
         rows = [r for r in csv.DictReader(file) if r["command"] == command.name and r["column"][0] != "("]
-    view = decl.load(command.subs["list"].view or "")
+    view = _list_view(command)
     columns = {column.name: column for column in view.columns}
     for row in rows:
         column = columns[row["column"]]
+        if not row["width"]:  # STRING of oneacl grows; ZONE of onemarket is in no configuration file
+            continue
+        is_left = row["left"] == "yes" or (command.name, column.name) in _LEFT
         found = (str(column.size), column.left, column.adjust, bool(column.expand))
-        assert found == (row["width"], *(row[key] == "yes" for key in ("left", "adjust", "expand")))
+        assert found == (row["width"], is_left, *(row[key] == "yes" for key in ("adjust", "expand")))
     ordered = sorted((r for r in rows if r["default_order"]), key=lambda r: int(r["default_order"]))
     assert view.default == [row["column"] for row in ordered]
 

@@ -65,6 +65,7 @@ def test_show(
     answers.document("one.vmpool.info", "vm_pool.xml")
     answers.document("one.cluster.info", "cluster.xml")
     answers.document("one.grouppool.info", "group_pool.xml")
+    answers.document("one.hostpool.info", "host_pool.xml")
     answers.document(method, document)
     assert run(command, "show", *words) == (0, golden(f"{command}_show.txt"), "")
 

@@ -77,16 +77,25 @@ def test_an_ended_vm_is_not_asked_about(answers: Answers, run: Run) -> None:
 def test_scheduled_actions(answers: Answers, run: Run) -> None:
     lines = shown(answers, run, user=f"<NOTE>here</NOTE>{ACTIONS}")
     head, *rows = section(lines, "SCHEDULED ACTIONS")
-    assert head.split() == ["ID", "ACTION", "ARGS", "SCHEDULED", "REPEAT", "END", "DONE", "MESSAGE"]
+    assert head.split() == [
+        "ID",
+        "ACTION",
+        "ARGS",
+        "SCHEDULED",
+        "REPEAT",
+        "END",
+        "DONE",
+        "MESSAGE",
+        "CHARTER",
+    ]
+    done = ("Already", "done")
     assert [row.split() for row in rows] == [
-        ["0", "poweroff", "-", "09/13", "13:26:40", "-", "-"],
+        ["0", "poweroff", "-", "09/13", "13:26", "-", "-", *done],
         [
-            *("1", "snapshot-create", "night", "09/14", "12:26:40", "Weekly", "1,5"),
-            *("After", "3", "times", "09/13", "12:26:41", "no"),
+            *("1", "snapshot-create", "night", "09/14", "12:26", "Weekly", "1,5"),
+            *("After", "3", "times", "09/13", "12:26", "no", *done),
         ],
-        [
-            *("stop", "-", "999999999999", "Each", "5", "hours", "On", "11/14", "22:13:20", "-", "-"),
-        ],
+        ["stop", "-", "999999999999", "Each", "5", "hours", "On", "11/14/23", "-", "-"],
     ]
     assert section(lines, "USER TEMPLATE") == ['NOTE="here"']
 

@@ -181,7 +181,7 @@ def test_help_lists_every_subcommand(run: Run, words: tuple[str, ...]) -> None:
 def test_help_of_a_subcommand_needs_no_arguments(run: Run) -> None:
     code, out, _ = run("onehost", "create", "--help")
     assert code == 0
-    assert "Usage: onehost create hostname [OPTIONS]" in out
+    assert "Usage: onehost create hostname [file] [OPTIONS]" in out
     assert "  -v, --vm vmm_mad" in out and "      --verbose" in out
 
 
