@@ -8,37 +8,47 @@ import sys
 import time
 from pathlib import Path
 
-from bootstrap import params, places, reference, steps
+from bootstrap import ending, given, params, places, reference, steps
 from bootstrap.context import Context, StepError
-from bootstrap.supervisor import Supervisor, SupervisorError
+from bootstrap.explain import explain
+
+_CHECK = "check parameters"
 
 
 def main() -> int:
     """Run what the command line asks for; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bootstrap", description="Configure the services.")
+    parser = argparse.ArgumentParser(prog="bootstrap", description="Configure the services.")
     parser.add_argument("--native", action="store_true", help="no container: leave out what needs root")
     parser.add_argument("--prefix", type=Path, help="folder to keep everything in (sets ONE_LOCATION)")
-    parser.add_argument("--check", action="store_true", help="check the parameters only")
-    parser.add_argument("--list", action="store_true", help="print the parameter reference as Markdown")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--check", action="store_true", help="check the parameters only")
+    what.add_argument("--explain", action="store_true", help="say what would be written where; write nothing")
+    what.add_argument(
+        "--list", nargs="?", const="markdown", choices=("markdown", "text"), help="print all parameters"
+    )
     options = parser.parse_args()
     if options.list:
-        print(reference.markdown(), end="")
+        print(reference.text() if options.list == "text" else reference.markdown(), end="")
         return 0
+    is_dry = options.check or options.explain
     if options.native != bool(options.prefix) and not options.check:
         parser.error("--native and --prefix belong together")
     if options.prefix:
         os.environ["ONE_LOCATION"] = str(options.prefix.absolute())
-    _say("check parameters", "")
     try:
-        settings = params.read(os.environ, native=options.native)
+        settings = params.read(
+            os.environ, native=options.native, further=None if options.native else given.faults
+        )
     except params.ParameterFaults as found:
-        return _failed("check parameters", found.faults, stop=not options.check)
-    given = ", ".join(sorted(settings.given)) or "none, all defaults"
-    _say("check parameters", f"given: {given}")
-    for name in sorted(settings.given):
-        if params.BY_NAME[name].no_effect_yet:
-            _say("check parameters", f"warning: {name} has no effect in this version")
-    return 0 if options.check else _run(settings, options.native)
+        return _failed(_CHECK, found.faults, stop=not is_dry)
+    names = ", ".join(sorted(settings.given)) or "none, all defaults"
+    _say(_CHECK, f"given: {names}")
+    for warning in settings.warnings:
+        _say(_CHECK, f"warning: {warning}")
+    if options.check:
+        _say(_CHECK, "no faults")
+        return 0
+    return _explain(settings, options.native) if options.explain else _run(settings, options.native)
 
 
 def _run(settings: params.Settings, native: bool) -> int:
@@ -58,24 +68,26 @@ def _run(settings: params.Settings, native: bool) -> int:
     return 0
 
 
+def _explain(settings: params.Settings, native: bool) -> int:
+    context = Context(settings, native, print)
+    try:
+        explain(context, steps.applicable(native, settings["OPENNEBULA_SERVICE"]), print)
+    except (StepError, OSError) as error:
+        return _failed("explain", [str(error)], stop=False)
+    return 0
+
+
 def _say(step: str, text: str) -> None:
     if text:
         print(f"bootstrap: [{step}] {text}", flush=True)
 
 
 def _failed(step: str, faults: list[str], *, stop: bool) -> int:
-    """Report every fault; in the container also note them for the entrypoint and end Supervisor."""
+    """Report every fault; in the container also end it, with the faults as its last lines."""
     lines = [f"bootstrap: [{step}] failed: {fault}" for fault in faults]
     print("\n".join(lines), file=sys.stderr, flush=True)
     if stop and not places.is_native():
-        note = places.bootstrap_failed()
-        try:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.unlink(missing_ok=True)
-            note.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            Supervisor(timeout_s=5).call("shutdown")
-        except (OSError, SupervisorError) as error:
-            print(f"bootstrap: the container cannot be ended: {error}", file=sys.stderr, flush=True)
+        ending.end_container(lines)
     return 1
 
 

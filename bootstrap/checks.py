@@ -5,10 +5,13 @@ The error says what was expected; it never repeats the value, which may be a sec
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 Check = Callable[[str], str]
 
@@ -94,4 +97,45 @@ def absolute_path(value: str) -> str:
     """An absolute path inside the container."""
     if not PurePosixPath(text(value)).is_absolute():
         raise ValueError("expected an absolute path inside the container")
+    return value
+
+
+def base64_text(value: str) -> str:
+    """Text in base64; line ends and blanks in it do not count."""
+    packed = "".join(value.split())
+    try:
+        is_empty = not base64.b64decode(packed, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("expected text in base64") from None
+    if is_empty:
+        raise ValueError("expected text in base64, found nothing in it")
+    return packed
+
+
+def domains(value: str) -> str:
+    """Host names or IP addresses separated by blanks; ``*`` may stand for the first label, or alone."""
+    names = value.split()
+    if not names:
+        raise ValueError("expected host names or IP addresses separated by blanks")
+    for name in names:
+        if name != "*":
+            try:
+                host(name.removeprefix("*."))
+            except ValueError:
+                raise ValueError(
+                    "expected host names or IP addresses separated by blanks, * as first label only"
+                ) from None
+    return " ".join(names)
+
+
+def url(value: str) -> str:
+    """An http or https URL with a host."""
+    try:
+        parts = urlsplit(text(value))
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    rest = value.replace("${OPENNEBULA_HOST}", "")
+    if not is_good or parts.username is not None or set(rest) & set(' "\\<>${}'):
+        raise ValueError("expected an http:// or https:// URL with a host and without a user")
     return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,6 +18,7 @@ from bootstrap import places
 from bootstrap.supervisor import Supervisor, SupervisorError
 
 _READY_TIMEOUT_S = 3.0
+_MAINTENANCE = "maintenance mode"
 
 
 def problems() -> list[str]:
@@ -31,7 +33,7 @@ def problems() -> list[str]:
     except (OSError, ValueError) as error:
         return [f"{places.state()}: cannot be read: {error}"]
     if state["maintenance"]:
-        return ["maintenance mode"]
+        return [_MAINTENANCE]
     try:
         processes = {
             process["name"]: process for process in Supervisor(timeout_s=_READY_TIMEOUT_S).processes()
@@ -84,16 +86,29 @@ def _not_ready(url: str) -> str:
         return f"{url} does not answer: {getattr(error, 'reason', error)}"
 
 
+def _is_just_configured(grace_s: float) -> bool:
+    try:
+        return time.time() - places.state().stat().st_mtime < grace_s
+    except OSError:
+        return False
+
+
 def main() -> int:
     """Print the problems; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bootstrap.health", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the problems as a JSON list")
+    parser.add_argument(
+        "--maintenance-grace-s", type=float, default=0.0, metavar="N",
+        help="in maintenance mode, succeed for N seconds after bootstrap: others may wait for this container",
+    )  # fmt: skip
     options = parser.parse_args()
     found = problems()
     if options.json:
         print(json.dumps(found))
     else:
         print("\n".join(found) if found else "ready")
+    if found == [_MAINTENANCE] and _is_just_configured(options.maintenance_grace_s):
+        return 0
     return 1 if found else 0
 
 

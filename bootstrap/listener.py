@@ -2,6 +2,8 @@
 
 Notes each program that Supervisor gave up on (state FATAL) in ``failed/``, where the health check reads it,
 and starts it again every minute: a full disk or a database that was away must not need a person afterwards.
+Runs one-shots again that follow a program which has started, and ends the container when a program that
+may do so has given the start up.
 """
 
 from __future__ import annotations
@@ -11,8 +13,12 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from bootstrap import places
+from bootstrap import ending, places, programs
 from bootstrap.supervisor import Supervisor, SupervisorError
+
+_PROGRAMS = programs.load_all().values()
+_ENDING = {program.name for program in _PROGRAMS if program.ends_container}
+_FOLLOWERS = {program.follows: program.name for program in _PROGRAMS if program.follows}
 
 
 def _say(text: str) -> None:
@@ -28,8 +34,13 @@ def handle(event: str, payload: str, folder: Path) -> None:
     if event.startswith("TICK_"):
         _retry(folder)
         return
-    name = _fields(payload).get("processname", "")
+    fields = _fields(payload)
+    name = fields.get("processname", "")
     if not name or "/" in name:
+        return
+    if event == "PROCESS_STATE_EXITED":
+        if fields.get("expected") == "0" and name in _ENDING:
+            _end(name)
         return
     if event == "PROCESS_STATE_FATAL":
         if not (folder / name).exists():
@@ -38,6 +49,25 @@ def handle(event: str, payload: str, folder: Path) -> None:
     elif (folder / name).exists():
         (folder / name).unlink(missing_ok=True)
         _say(f"{name}: runs again")
+    if event == "PROCESS_STATE_RUNNING" and name in _FOLLOWERS:
+        _run_again(_FOLLOWERS[name])
+
+
+def _end(name: str) -> None:
+    reason = ending.given_up()
+    if reason:
+        _say(f"{name}: the start is given up: {reason}")
+        ending.end_container([f"bootstrap: [{name}] failed: {reason}"])
+
+
+def _run_again(name: str) -> None:
+    """Start a one-shot that has ended; one that is under way comes too early to be missed."""
+    try:
+        supervisor = Supervisor()
+        if supervisor.call("getProcessInfo", name)["statename"] == "EXITED":
+            supervisor.call("startProcess", name, False)
+    except SupervisorError as error:
+        _say(str(error))
 
 
 def _retry(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What bootstrap tells the database programs."""
+"""What bootstrap tells the database programs, and what they tell each other."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ class MysqlSettings:
         """The settings that bootstrap left."""
         raw = json.loads(places.mysql_settings().read_text(encoding="utf-8"))
         return cls(**{**raw, "account_hosts": tuple(raw["account_hosts"])})
+
+
+def is_upgraded() -> bool:
+    """Whether the server's own tables are of the version of the server that was started last."""
+    try:
+        present = places.mysql_upgraded().read_text(encoding="utf-8")
+        return present == places.mysql_version().read_text(encoding="utf-8")
+    except OSError:
+        return False

@@ -1,6 +1,7 @@
-"""The inner database: ``python -m bootstrap.mysqld run`` becomes the server, ``configure`` fills it.
+"""The inner database: ``python -m bootstrap.mysqld run`` becomes the server, ``upgrade`` brings
+the tables of an older server up to date, ``configure`` fills it.
 
-Both read the settings file that bootstrap left for the database's user; no secret is in an argument list.
+All read the settings file that bootstrap left for the database's user; no secret is in an argument list.
 The server trusts its own system user on the unix socket, so that a changed root password locks nobody out.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bootstrap import places
-from bootstrap.mysql_settings import MysqlSettings
+from bootstrap.mysql_settings import MysqlSettings, is_upgraded
 
 if TYPE_CHECKING:
     import pymysql
@@ -61,17 +62,57 @@ def install() -> None:
     if result.returncode:
         output = result.stdout[-2000:]
         raise SystemExit(f"mysqld: creating {data} failed with code {result.returncode}:\n{output}")
+    places.mysql_upgraded().write_text(places.mysql_version().read_text(encoding="utf-8"), encoding="utf-8")
     marker.unlink()
     print(f"mysqld: created a new database in {data}", flush=True)
 
 
-def server_command(settings: MysqlSettings) -> list[str]:
-    """The command line of the server."""
+def _server() -> str:
     program = find_program("mariadbd") or find_program("mysqld")
     if program is None:
         raise SystemExit(_NOT_INSTALLED.format("mariadbd"))
+    return program
+
+
+def note_version() -> None:
+    """Write down which version the server is, for ``upgrade`` and for who waits for that."""
+    command = [_server(), "--no-defaults", "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    places.mysql_version().write_text(said.partition("Ver ")[2].split()[0] + "\n", encoding="utf-8")
+
+
+def upgrade(settings: MysqlSettings, timeout_s: float) -> None:
+    """Upgrade the server's own tables when another version made them. Raises SystemExit."""
+    with _connect(settings, timeout_s) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT USER()")
+        [admitted] = cursor.fetchone()
+    admitted = admitted.partition("@")[0]
+    if is_upgraded():
+        print("mysqld-upgrade: nothing to do", flush=True)
+        return
+    program = find_program("mariadb-upgrade")
+    if program is None:
+        raise SystemExit(_NOT_INSTALLED.format("mariadb-upgrade"))
+    environment = dict(os.environ)
+    if admitted == "root":
+        environment["MYSQL_PWD"] = settings.root_password
+    result = subprocess.run(
+        [program, "--no-defaults", f"--user={admitted}", f"--socket={places.mysql_socket()}"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment,
+    )  # fmt: skip
+    # It ends with an error, too, when it has nothing to do.
+    if result.returncode and "already upgraded" not in result.stdout:
+        output = result.stdout[-2000:]
+        raise SystemExit(f"mysqld-upgrade: mariadb-upgrade ended with code {result.returncode}:\n{output}")
+    version = places.mysql_version().read_text(encoding="utf-8")
+    places.mysql_upgraded().write_text(version, encoding="utf-8")
+    print(f"mysqld-upgrade: the server's own tables are of version {version.strip()} now", flush=True)
+
+
+def server_command(settings: MysqlSettings) -> list[str]:
+    """The command line of the server."""
     return [
-        program, "--no-defaults", f"--user={_system_user()}", f"--datadir={places.mysql_data()}",
+        _server(), "--no-defaults", f"--user={_system_user()}", f"--datadir={places.mysql_data()}",
         f"--socket={places.mysql_socket()}", f"--pid-file={places.mysql_run() / 'mysqld.pid'}",
         f"--port={settings.port}", f"--bind-address={settings.bind_address}", "--skip-name-resolve",
         "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci",
@@ -128,24 +169,28 @@ def _connect(settings: MysqlSettings, timeout_s: float) -> pymysql.Connection[An
                 reason = error
         if reason.args[0] in _ACCESS_DENIED:
             raise SystemExit(
-                f"mysqld-configure: the server admits neither {_system_user()} on its socket nor root with "
+                f"mysqld: the server admits neither {_system_user()} on its socket nor root with "
                 "MYSQL_ROOT_PASSWORD; was this data folder made by another server?"
             )
         if time.monotonic() >= deadline:
-            raise SystemExit(f"mysqld-configure: no answer after {timeout_s:g} s: {reason.args[-1]}")
+            raise SystemExit(f"mysqld: no answer after {timeout_s:g} s: {reason.args[-1]}")
         time.sleep(0.2)
 
 
 def main() -> int:
     """Run one of the two commands."""
     parser = argparse.ArgumentParser(prog="python -m bootstrap.mysqld", description=__doc__)
-    parser.add_argument("action", choices=("run", "configure"))
+    parser.add_argument("action", choices=("run", "upgrade", "configure"))
     parser.add_argument("--timeout-s", type=float, default=60.0)
     options = parser.parse_args()
     settings = MysqlSettings.load()
     if options.action == "configure":
         configure(settings, options.timeout_s)
         return 0
+    if options.action == "upgrade":
+        upgrade(settings, options.timeout_s)
+        return 0
+    note_version()
     install()
     _remove_stale_socket()
     command = server_command(settings)

@@ -1,4 +1,4 @@
-"""The image parameters: declared once, read from the environment, checked all at once.
+"""The image parameters: read from the environment, checked all at once. Their records are in ``declared.py``.
 
 A value comes from ``NAME``, its older alias, or the file that ``NAME_FILE`` names; else the default holds. An
 empty value counts as not given, since compose files pass variables on that are not set.
@@ -8,21 +8,34 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bootstrap import checks
-from bootstrap.checks import Check
+from bootstrap.declared import PARAMS, SERVICES, Param
 
-SERVICES = ("all", "oned", "scheduler", "mysqld", "none")
-PREFIXES = ("OPENNEBULA_", "MYSQL_", "ONEADMIN_", "ONEBOX_", "MAINTENANCE_")
+__all__ = ["BY_NAME", "PARAMS", "PREFIXES", "SERVICES", "Param", "ParameterFaults", "Settings", "read"]
+
+# An unknown variable that begins like this is a fault.
+_OURS = ("OPENNEBULA_", "MYSQL_", "ONEADMIN_", "ONEBOX_", "MAINTENANCE_")
+# Other programs have variables that begin like these: unknown ones are faults when they look misspelt only.
+_SHARED = (
+    "DIND_", "ETCD_", "FIREEDGE_", "GUACD_", "MEMCACHED_", "MONITORD_", "ONED_", "ONEFLOW_", "ONEGATE_",
+    "ONEPROVISION_", "SUNSTONE_", "TLS_",
+)  # fmt: skip
+PREFIXES = _OURS + _SHARED
+_MISSPELT = 0.85
 # Read by MySQL's own client library and programs; they say nothing about this container.
 _FOREIGN = {
     "MYSQL_DEBUG", "MYSQL_GROUP_SUFFIX", "MYSQL_HISTFILE", "MYSQL_HISTIGNORE", "MYSQL_HOME", "MYSQL_PS1",
     "MYSQL_PWD", "MYSQL_TCP_PORT", "MYSQL_UNIX_PORT",
 }  # fmt: skip
 _FILE_LIMIT_BYTES = 64 * 1024
+
+BY_NAME = {param.name: param for param in PARAMS}
+_BY_ALIAS = {param.alias: param for param in PARAMS if param.alias}
+# Compose files know the port that clients use, and not always the host.
+_NAMES_OTHERS = {"ONEBOX_ENDPOINT"}
 
 
 class ParameterFaults(Exception):
@@ -34,197 +47,15 @@ class ParameterFaults(Exception):
 
 
 @dataclass(frozen=True)
-class Param:
-    """One parameter. ``default`` may name another as ``${NAME}``; ``required_for``: who needs a value."""
-
-    name: str
-    meaning: str
-    check: Check = checks.text
-    default: str = ""
-    services: tuple[str, ...] = ("all",)
-    required_for: tuple[str, ...] = ()
-    alias: str = ""
-    secret: bool = False
-    no_effect_yet: bool = False
-
-
-PARAMS: tuple[Param, ...] = (
-    Param(
-        "OPENNEBULA_SERVICE",
-        "which services run in this container",
-        checks.choice(*SERVICES),
-        "all",
-        SERVICES,
-        alias="OPENNEBULA_FRONTEND_SERVICE",
-    ),
-    Param(
-        "OPENNEBULA_HOST",
-        "host name or address under which clients reach the front-end",
-        checks.host,
-        services=("all", "oned"),
-        required_for=("all", "oned"),
-        alias="OPENNEBULA_FRONTEND_HOST",
-    ),
-    Param(
-        "ONED_HOST",
-        "where oned runs, when not in this container",
-        checks.host,
-        "localhost",
-        ("scheduler",),
-        required_for=("scheduler",),
-    ),
-    Param(
-        "MAINTENANCE_MODE", "configure the services but start none of them", checks.boolean, "no", SERVICES
-    ),
-    Param(
-        "ONEADMIN_PASSWORD",
-        "initial password of oneadmin; random when empty; later changes are made with `oneuser passwd`",
-        checks.password,
-        services=("all", "oned"),
-        secret=True,
-    ),
-    Param(
-        "MYSQL_HOST",
-        "where the database runs; another host than localhost leaves the inner one out",
-        checks.host,
-        "localhost",
-        ("all", "oned"),
-        required_for=("oned",),
-    ),
-    Param("MYSQL_PORT", "port of the database", checks.number(1, 65535), "3306", ("all", "oned", "mysqld")),
-    Param(
-        "MYSQL_DATABASE",
-        "name of the database, created if absent",
-        checks.identifier,
-        "opennebula",
-        ("all", "oned", "mysqld"),
-    ),
-    Param(
-        "MYSQL_USER",
-        "user of the database, created if absent",
-        checks.database_user,
-        "oneadmin",
-        ("all", "oned", "mysqld"),
-    ),
-    Param(
-        "MYSQL_PASSWORD",
-        "password of that user; random in the all-in-one container when empty",
-        checks.password,
-        services=("all", "oned", "mysqld"),
-        required_for=("oned", "mysqld"),
-        secret=True,
-    ),
-    Param(
-        "MYSQL_ROOT_PASSWORD",
-        "password of the database's root; random once when empty",
-        checks.password,
-        services=("all", "mysqld"),
-        secret=True,
-    ),
-    Param(
-        "ONEBOX_DB",
-        "database of the all-in-one container: the MariaDB inside, or SQLite",
-        checks.choice("mysql", "sqlite"),
-        "mysql",
-        ("all", "oned"),
-    ),
-    Param(
-        "ONEBOX_PORT_OFFSET",
-        "native mode: added to every port, so that several instances run side by side",
-        checks.number(0, 50000),
-        "0",
-        SERVICES,
-    ),
-    Param(
-        "OPENNEBULA_SSH_HOST",
-        "host name or address under which nodes reach the front-end over ssh",
-        checks.host,
-        "${OPENNEBULA_HOST}",
-        ("all", "oned"),
-        alias="OPENNEBULA_FRONTEND_SSH_HOST",
-        no_effect_yet=True,
-    ),
-    Param(
-        "OPENNEBULA_ONEGATE_HOST",
-        "advertised OneGate endpoint host",
-        checks.host,
-        "${OPENNEBULA_HOST}",
-        ("all", "oned"),
-        no_effect_yet=True,
-    ),
-    Param("OPENNEBULA_CUSTOMER_TOKEN", "customer support token", no_effect_yet=True, secret=True),
-    Param(
-        "OPENNEBULA_ONECFG_PATCH",
-        "onecfg patch file",
-        checks.absolute_path,
-        services=SERVICES,
-        alias="OPENNEBULA_FRONTEND_ONECFG_PATCH",
-        no_effect_yet=True,
-    ),
-    Param(
-        "OPENNEBULA_PREBOOTSTRAP_HOOK",
-        "executable run before bootstrap",
-        checks.absolute_path,
-        services=SERVICES,
-        alias="OPENNEBULA_FRONTEND_PREHOOK",
-        no_effect_yet=True,
-    ),
-    Param(
-        "OPENNEBULA_POSTBOOTSTRAP_HOOK",
-        "executable run after bootstrap",
-        checks.absolute_path,
-        services=SERVICES,
-        alias="OPENNEBULA_FRONTEND_POSTHOOK",
-        no_effect_yet=True,
-    ),
-    Param(
-        "OPENNEBULA_BATCH_FILE",
-        "executable run once oned answers",
-        checks.absolute_path,
-        services=("all", "oned"),
-        no_effect_yet=True,
-    ),
-    Param(
-        "ONEADMIN_SSH_PRIVKEY_BASE64",
-        "private SSH key of oneadmin, base64",
-        services=("all", "oned"),
-        secret=True,
-        no_effect_yet=True,
-    ),
-    Param(
-        "ONEADMIN_SSH_PUBKEY_BASE64",
-        "public SSH key of oneadmin, base64",
-        services=("all", "oned"),
-        no_effect_yet=True,
-    ),
-    Param(
-        "ONEADMIN_SSH_PRIVKEY",
-        "private SSH key, path in the container",
-        checks.absolute_path,
-        "/ssh/id_rsa",
-        ("all", "oned"),
-        no_effect_yet=True,
-    ),
-    Param(
-        "ONEADMIN_SSH_PUBKEY",
-        "public SSH key, path in the container",
-        checks.absolute_path,
-        "/ssh/id_rsa.pub",
-        ("all", "oned"),
-        no_effect_yet=True,
-    ),
-)
-
-BY_NAME = {param.name: param for param in PARAMS}
-_BY_ALIAS = {param.alias: param for param in PARAMS if param.alias}
-
-
-@dataclass(frozen=True)
 class Settings:
-    """The checked values, by parameter name; ``given`` are those that were not left to their default."""
+    """The checked values, by parameter name; ``given`` are those that were not left to their default.
+
+    warnings: what the operator should know, though it is no fault.
+    """
 
     values: Mapping[str, str]
     given: frozenset[str]
+    warnings: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
@@ -232,6 +63,10 @@ class Settings:
     def __repr__(self) -> str:
         # Values may be secrets, and a repr ends up in tracebacks.
         return f"Settings(given={sorted(self.given)})"
+
+    def public(self) -> dict[str, str]:
+        """The values that are no secrets."""
+        return {name: value for name, value in self.values.items() if not BY_NAME[name].secret}
 
     @property
     def is_maintenance(self) -> bool:
@@ -242,13 +77,19 @@ class Settings:
         return int(self.values["ONEBOX_PORT_OFFSET"])
 
 
-def read(environ: Mapping[str, str], *, native: bool = False) -> Settings:
+# What looks further than at single values: (settings, names that have a fault already) -> faults.
+Further = Callable[[Settings, frozenset[str]], list[str]]
+
+
+def read(environ: Mapping[str, str], *, native: bool = False, further: Further | None = None) -> Settings:
     """The settings that an environment describes. Raises ParameterFaults with every fault there is.
 
-    native: OPENNEBULA_HOST need not be given, the front-end is on this machine.
+    native: OPENNEBULA_HOST need not be given, the front-end is on this machine. further: checks of what the
+    values stand for; their faults are reported together with those of the values.
     """
     faults = list(_unknown(environ))
     found: dict[str, str] = {}
+    faulty = set()
     for param in PARAMS:
         try:
             raw = _raw(param, environ)
@@ -256,22 +97,44 @@ def read(environ: Mapping[str, str], *, native: bool = False) -> Settings:
                 found[param.name] = _checked(param, raw)
         except ValueError as error:
             faults.append(str(error))
+            faulty.add(param.name)
     given = frozenset(found)
     if native:
         found.setdefault("OPENNEBULA_HOST", "localhost")
     values = {param.name: found.get(param.name, param.default) for param in PARAMS}
-    values = {name: re.sub(r"\$\{(\w+)\}", lambda m: values[m[1]], value) for name, value in values.items()}
+    # Our defaults name others, and an endpoint may: in a password "${" means itself.
+    values = {
+        name: v if name in found and name not in _NAMES_OTHERS else _expanded(v, values)
+        for name, v in values.items()
+    }
     # What is required depends on the service: with a faulty one it would be guessing.
-    if not any(fault.startswith("OPENNEBULA_SERVICE:") for fault in faults):
+    if "OPENNEBULA_SERVICE" not in faulty:
         service = values["OPENNEBULA_SERVICE"]
-        faults.extend(
-            f"{param.name}: required with OPENNEBULA_SERVICE={service} ({param.meaning}), found nothing"
+        missing = [
+            param
             for param in PARAMS
-            if _is_required(param, values) and param.name not in found and not _has_fault(param, faults)
-        )
+            if _is_required(param, values) and param.name not in found and param.name not in faulty
+        ]
+        faulty |= {param.name for param in missing}
+        faults += [
+            f"{param.name}: required with OPENNEBULA_SERVICE={service} ({param.meaning}), found nothing"
+            for param in missing
+        ]
+    settings = Settings(values, given, tuple(_warnings(environ, values, given, native)))
+    if further is not None:
+        faults += further(settings, frozenset(faulty))
     if faults:
         raise ParameterFaults(faults)
-    return Settings(values, given)
+    return settings
+
+
+def _expanded(value: str, values: Mapping[str, str]) -> str:
+    def named(match: re.Match[str]) -> str:
+        found = values.get(match[1], match[0])
+        # An IPv6 address within a URL.
+        return f"[{found}]" if ":" in found and "://" in value else found
+
+    return re.sub(r"\$\{(\w+)\}", named, value)
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
@@ -279,11 +142,36 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
     accepted = known | {f"{name}_FILE" for name in known} | _FOREIGN
     faults = []
     for name in sorted(environ):
-        if name.startswith(PREFIXES) and name not in accepted and environ[name]:
-            near = difflib.get_close_matches(name, accepted - _FOREIGN, n=1, cutoff=0.5)
+        if not name.startswith(PREFIXES) or name in accepted or not environ[name]:
+            continue
+        cutoff = 0.5 if name.startswith(_OURS) else _MISSPELT
+        near = difflib.get_close_matches(name, accepted - _FOREIGN, n=1, cutoff=cutoff)
+        if near or name.startswith(_OURS):
             hint = f"; did you mean {near[0]}?" if near else ""
             faults.append(f"{name}: unknown parameter{hint}")
     return faults
+
+
+def _warnings(
+    environ: Mapping[str, str], values: Mapping[str, str], given: frozenset[str], native: bool
+) -> list[str]:
+    found = [
+        f"{name}: older name of {param.name}, which is the one to use"
+        for alias, param in sorted(_BY_ALIAS.items())
+        for name in (alias, f"{alias}_FILE")
+        if environ.get(name)
+    ]
+    changed = [param for param in PARAMS if param.name in given and values[param.name] != param.default]
+    if native:
+        names = [param.name for param in changed if param.container_only]
+        if names:
+            found.append(f"{', '.join(names)}: without a container no effect")
+    # Compose files give all parameters to all containers: once is enough.
+    if values["OPENNEBULA_SERVICE"] in ("all", "oned"):
+        for service in sorted({param.missing for param in changed if param.missing}):
+            names = [param.name for param in changed if param.missing == service]
+            found.append(f"{', '.join(names)}: no effect, service {service} is not part of this version")
+    return found
 
 
 def _raw(param: Param, environ: Mapping[str, str]) -> str:
@@ -330,9 +218,3 @@ def _is_required(param: Param, values: Mapping[str, str]) -> bool:
         # Random for the inner database; an outer one has its own.
         return values["MYSQL_HOST"] != "localhost"
     return values["OPENNEBULA_SERVICE"] in param.required_for
-
-
-def _has_fault(param: Param, faults: list[str]) -> bool:
-    suffixes = (":", "_FILE:", " and", "_FILE and")
-    names = tuple(f"{name}{suffix}" for name in (param.name, param.alias) if name for suffix in suffixes)
-    return any(fault.startswith(names) for fault in faults)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from services.common import paths
+
 CODE = Path(__file__).resolve().parents[1]
 
 
@@ -67,6 +69,16 @@ def mysql_socket() -> Path:
     return mysql_run() / "mysqld.sock"
 
 
+def mysql_version() -> Path:
+    """The version of the database server that was started last."""
+    return mysql_run() / "version"
+
+
+def mysql_upgraded() -> Path:
+    """The version that the server's own tables were made or upgraded by."""
+    return mysql_data() / ".onebox-version"
+
+
 def mysql_settings() -> Path:
     """Port, accounts and passwords for the mysqld programs; mode 0600, the database user's."""
     return mysql_run() / "onebox.json"
@@ -75,6 +87,51 @@ def mysql_settings() -> Path:
 def bootstrap_failed() -> Path:
     """Why bootstrap failed, one fault a line; the entrypoint prints it last and ends with exit code 1."""
     return Path("/run/one/bootstrap.failed")
+
+
+def given_up() -> Path:
+    """Why a program gave the whole start up: written by oneadmin's programs, read by the listener."""
+    return paths.run() / "given-up"
+
+
+def ssh_agent_socket() -> Path:
+    """The socket of oneadmin's agent."""
+    return paths.run() / "ssh-agent.sock"
+
+
+def ssh_sockets() -> Path:
+    """Control sockets of shared SSH connections."""
+    return paths.run() / "ssh-socks"
+
+
+def ssh() -> Path:
+    """oneadmin's SSH folder: key pair, authorized_keys, known_hosts, config."""
+    return paths.var() / ".ssh"
+
+
+def ssh_copyback() -> Path:
+    """Public parts of it for an SSH server in another container, where that shares a volume with this one."""
+    return paths.var() / ".ssh-copyback"
+
+
+def ssh_host_keys() -> Path:
+    """The SSH server's host keys."""
+    return Path("/srv/one/secret-ssh-host-keys")
+
+
+def sshd_conf() -> Path:
+    """The SSH server's configuration."""
+    return supervisor() / "sshd_config"
+
+
+def tls() -> Path:
+    """The TLS certificate and its key."""
+    return Path("/srv/one/secret-tls")
+
+
+def stunnel_conf() -> Path:
+    """The TLS proxy's configuration."""
+    return supervisor() / "stunnel.conf"
 
 
 def stock() -> Path:

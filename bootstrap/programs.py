@@ -1,11 +1,14 @@
 """The programs that Supervisor runs: one descriptor file each in ``bootstrap/programs/``.
 
-Fields: name, priority, services (words of OPENNEBULA_SERVICE that need it), command (list; ``%(python)s``
-and ``%(code)s`` are filled in), before (commands that must succeed first), waits (name and deadline_s of
-what must be there first), user (container only), kind (service, oneshot or listener), native (also
-without a container), needs_inner_mysql (only with the MariaDB of this instance), autostart, stopsignal,
-stopwaitsecs, startsecs, startretries, environment, events (listener), log (its own file in the log
-folder), ends_leftovers (kill what a killed run of it left behind).
+Fields: name, priority, services (words of OPENNEBULA_SERVICE that need it), command (list; ``%(python)s``,
+``%(code)s``, ``%(run)s`` and ``%(var)s`` are filled in), before (commands that must succeed first), waits
+(name and deadline_s of what must be there first), user (container only), kind (service, oneshot or
+listener), native (also without a container), needs_inner_mysql (only with the MariaDB of this instance),
+needs_tls_proxy (only with TLS_PROXY_ENABLED), autostart, stopsignal, stopwaitsecs, stopasgroup, startsecs,
+startretries, environment, parameters (names of image parameters, no secrets, that it gets in its
+environment), follows (a one-shot that runs again whenever that program has started again), ends_container
+(when it says that the start has to be given up, the container ends), events (listener), log (its own file
+in the log folder), ends_leftovers (kill what a killed run of it left behind).
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bootstrap import places
+from bootstrap import params, places
+from services.common import paths
 
 _FOLDER = Path(__file__).parent / "programs"
 _KINDS = ("service", "oneshot", "listener")
@@ -45,12 +49,17 @@ class Program:
     kind: str = "service"
     native: bool = True
     needs_inner_mysql: bool = False
+    needs_tls_proxy: bool = False
     autostart: bool = True
     stopsignal: str = "TERM"
     stopwaitsecs: int = 15
+    stopasgroup: bool = False
     startsecs: int = 1
     startretries: int = 5
     environment: dict[str, str] = field(default_factory=dict)
+    parameters: tuple[str, ...] = ()
+    follows: str = ""
+    ends_container: bool = False
     events: tuple[str, ...] = ()
     log: str = ""
     ends_leftovers: bool = False
@@ -63,7 +72,7 @@ def load(file: Path) -> Program:
     unknown = sorted(set(raw) - {known.name for known in fields(Program)})
     if unknown:
         raise ValueError(f"{file.name}: unknown field {', '.join(unknown)}")
-    for name in ("services", "command", "events"):
+    for name in ("services", "command", "events", "parameters"):
         if name in raw:
             raw[name] = tuple(raw[name])
     raw["before"] = tuple(tuple(command) for command in raw.get("before", ()))
@@ -76,6 +85,9 @@ def load(file: Path) -> Program:
         raise ValueError(f"{file.name}: name must be {file.stem}, found {program.name}")
     if program.kind not in _KINDS:
         raise ValueError(f"{file.name}: kind must be one of {', '.join(_KINDS)}, found {program.kind}")
+    for name in program.parameters:
+        if name not in params.BY_NAME or params.BY_NAME[name].secret:
+            raise ValueError(f"{file.name}: parameters: expected names that are no secrets, found {name}")
     return program
 
 
@@ -86,7 +98,13 @@ def load_all() -> dict[str, Program]:
 
 
 def select(
-    programs: Iterable[Program], service: str, *, native: bool, inner_mysql: bool, maintenance: bool
+    programs: Iterable[Program],
+    service: str,
+    *,
+    native: bool,
+    inner_mysql: bool,
+    maintenance: bool,
+    tls_proxy: bool = True,
 ) -> list[Program]:
     """The programs of a service, in the order they start."""
     return sorted(
@@ -96,6 +114,7 @@ def select(
             if (service in program.services or (maintenance and "none" in program.services))
             and (program.native or not native)
             and (inner_mysql or not program.needs_inner_mysql)
+            and (tls_proxy or not program.needs_tls_proxy)
         ),
         key=lambda program: (program.priority, program.name),
     )
@@ -103,15 +122,25 @@ def select(
 
 def filled(command: Iterable[str]) -> list[str]:
     """A command with its placeholders filled in."""
-    return [
-        part.replace("%(python)s", sys.executable).replace("%(code)s", str(places.CODE)) for part in command
-    ]
+    values = {
+        "%(python)s": sys.executable,
+        "%(code)s": str(places.CODE),
+        "%(run)s": str(paths.run()),
+        "%(var)s": str(paths.var()),
+    }
+    done = []
+    for part in command:
+        for mark, value in values.items():
+            part = part.replace(mark, value)
+        done.append(part)
+    return done
 
 
 def render(program: Program, *, native: bool, maintenance: bool) -> str:
     """Supervisor's configuration of a program."""
     is_listener = program.kind == "listener"
-    autostart = program.autostart and (not maintenance or "none" in program.services)
+    # In maintenance mode only what keeps the container alive.
+    autostart = program.autostart and (not maintenance or program.services == ("none",))
     log_folder = places.program_logs()
     output = str(log_folder / f"{program.name}.log") if log_folder else "/dev/stdout"
     # A one-shot that fails runs again; one that succeeded stays ended.
@@ -127,7 +156,7 @@ def render(program: Program, *, native: bool, maintenance: bool) -> str:
         "stopsignal": program.stopsignal,
         "stopwaitsecs": str(program.stopwaitsecs),
         # Drivers and workers must not outlive the program that started them.
-        "stopasgroup": "false",
+        "stopasgroup": "true" if program.stopasgroup else "false",
         "killasgroup": "true",
     }
     if not native:

@@ -1,4 +1,4 @@
-"""``python -m bootstrap.quiet COMMAND …``: runs a command while the front-end is stopped and its database is not.
+"""``python -m bootstrap.quiet COMMAND …`` runs a command while the front-end is stopped, its database is not.
 
 The programs that ran before run again afterwards, whatever became of the command; its exit code is passed on.
 In a container the command runs as oneadmin.

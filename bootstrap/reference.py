@@ -1,7 +1,8 @@
-"""The reference page of the image parameters, made from their records."""
+"""The reference of the image parameters, as a page and as text, made from their records."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from bootstrap.params import PARAMS, Param
@@ -14,28 +15,66 @@ Parameters are environment variables of the container (`-e NAME=value`), or of `
 mode. Each can be read from a file instead: `NAME_FILE=/path` (`docker inspect` then shows the path, not
 the secret). An empty value counts as not given. All are checked before anything starts; every fault is
 reported, and the container ends with exit code 1. A variable that begins like ours and is unknown is a
-fault too.
+fault too. [appliance.md](appliance.md) says how certificates, keys, hooks and patches are used.
 """
+_MISSING_HEAD = """
+## For services that are not part of this version
+
+Checked, so that settings can be carried over; a warning names those that are given, and the service.
+"""
+_WIDTH = 100
 
 
 def markdown() -> str:
     """The whole page."""
-    working = [param for param in PARAMS if not param.no_effect_yet]
-    waiting = [param for param in PARAMS if param.no_effect_yet]
-    return "\n".join([
-        _HEAD, *_table(working), "", "## Accepted, without effect in this version", "",
-        "Checked, so that settings can be carried over; a warning names those that are given.", "",
-        *_table(waiting),
-    ]) + "\n"  # fmt: skip
+    working = [param for param in PARAMS if not param.missing]
+    waiting = [param for param in PARAMS if param.missing]
+    return "\n".join([_HEAD, *_table(working), _MISSING_HEAD, *_missing_table(waiting)]) + "\n"
+
+
+def text() -> str:
+    """All parameters for a terminal."""
+    lines = []
+    for param in PARAMS:
+        lines.append(param.name + (f" (older name: {param.alias})" if param.alias else ""))
+        notes = [param.meaning, f"value: {_kind(param)}"]
+        if param.default:
+            notes.append(f"default: {param.default}")
+        notes.append(
+            f"service {param.missing}: not part of this version" if param.missing else _services(param)
+        )
+        if param.secret:
+            notes.append("secret")
+        lines += textwrap.wrap("; ".join(notes), _WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines) + "\n"
+
+
+def _kind(param: Param) -> str:
+    return (param.check.__doc__ or "").splitlines()[0].rstrip(".").replace("``", "`")
+
+
+def _services(param: Param) -> str:
+    required = f"; required for {', '.join(param.required_for)}" if param.required_for else ""
+    return f"services: {', '.join(param.services)}{required}"
 
 
 def _table(params: Iterable[Param]) -> list[str]:
     lines = ["| parameter | value | default | services | meaning |", "|---|---|---|---|---|"]
     for param in params:
-        kind = (param.check.__doc__ or "").splitlines()[0].rstrip(".")
         names = f"`{param.name}`" + (f" (also `{param.alias}`)" if param.alias else "")
         default = f"`{param.default}`" if param.default else ""
         required = f"; **required** for {', '.join(param.required_for)}" if param.required_for else ""
         meaning = param.meaning + ("; secret" if param.secret else "")
-        lines.append(f"| {names} | {kind} | {default} | {', '.join(param.services)}{required} | {meaning} |")
+        meaning += "; not in native mode" if param.container_only else ""
+        services = f"{', '.join(param.services)}{required}"
+        lines.append(f"| {names} | {_kind(param)} | {default} | {services} | {meaning} |")
+    return lines
+
+
+def _missing_table(params: Iterable[Param]) -> list[str]:
+    lines = ["| parameter | value | default | service | meaning |", "|---|---|---|---|---|"]
+    for param in params:
+        default = f"`{param.default}`" if param.default else ""
+        meaning = param.meaning + ("; secret" if param.secret else "")
+        lines.append(f"| `{param.name}` | {_kind(param)} | {default} | {param.missing} | {meaning} |")
     return lines

@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bootstrap import places, programs
+from bootstrap import mysql_settings, places, programs
 from services.common import paths
 
 # What a program may know of the environment that the container or the user's shell had.
@@ -60,16 +61,35 @@ def _answers_oned() -> bool:
         return False
 
 
-WAITS: dict[str, Callable[[], bool]] = {"one_auth": _has_one_auth, "oned": _answers_oned}
+def _answers_ssh_agent() -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(str(places.ssh_agent_socket()))
+        except OSError:
+            return False
+    return True
+
+
+WAITS: dict[str, Callable[[], bool]] = {
+    "one_auth": _has_one_auth,
+    "oned": _answers_oned,
+    "ssh_agent": _answers_ssh_agent,
+    "mysqld_upgraded": mysql_settings.is_upgraded,
+}
 
 
 def wait_for(name: str, deadline_s: float) -> bool:
-    """Return once it is there; False when it is not after ``deadline_s`` seconds."""
+    """Return once it is there; False when it is not after ``deadline_s`` seconds.
+
+    An upgrade of the database takes the time that it takes: the seconds count from its end.
+    """
     is_there = WAITS[name]
     deadline = time.monotonic() + deadline_s
     pause_s = 0.05
     while not is_there():
-        if time.monotonic() >= deadline:
+        if os.path.exists(paths.upgrade_note()):  # False, too, for a user who may not look
+            deadline = time.monotonic() + deadline_s
+        elif time.monotonic() >= deadline:
             return False
         time.sleep(pause_s)
         pause_s = min(1.0, pause_s * 1.5)
@@ -107,6 +127,15 @@ def end_leftovers(name: str, environ: Mapping[str, str]) -> int:
     return ended
 
 
+def _own_environment(program: programs.Program) -> dict[str, str]:
+    """What the descriptor says, and the parameters that bootstrap noted for this program."""
+    own = {name: programs.filled([value])[0] for name, value in program.environment.items()}
+    if not program.parameters:
+        return own
+    noted: dict[str, str] = json.loads(places.state().read_text(encoding="utf-8"))["parameters"]
+    return own | {name: noted[name] for name in program.parameters}
+
+
 def main(arguments: list[str]) -> int:
     """Become the program. Returns only when it cannot be started."""
     known = programs.load_all()
@@ -117,7 +146,7 @@ def main(arguments: list[str]) -> int:
     _end_with_supervisor()
     # An exception, so that a command under way is ended too; exec puts the default back.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
-    environment = clean_environment(os.environ, program.environment)
+    environment = clean_environment(os.environ, _own_environment(program))
     if program.ends_leftovers and (ended := end_leftovers(program.name, os.environ)):
         print(f"{program.name}: ended {ended} processes that an earlier run left behind", flush=True)
     for wait in program.waits:

@@ -29,7 +29,7 @@ done
 say() { echo "image: $*" >&2; }
 
 cd "$here"
-parts="Containerfile .dockerignore image bootstrap services share bin"
+parts="Containerfile .dockerignore image bootstrap onecfg services share bin"
 locks="requirements.lock requirements-mysql.lock"
 for part in $parts $locks; do
     [ -e "$part" ] || { say "$here/$part is missing: not a complete checkout"; exit 1; }
@@ -83,6 +83,7 @@ say "building $tag from $base"
 started_s=$(date +%s)
 # The classic builder is enough, and is there without a plugin.
 DOCKER_BUILDKIT=0 "$engine" build "$@" --file "$context/Containerfile" --tag "$tag" --build-arg "BASE_IMAGE=$base" \
+    --build-arg "VERSION=$version" --label "org.opencontainers.image.created=$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
     --label "$label=$digest" --label "org.opencontainers.image.version=$version" "$context" >&2
 # The image that had the tag would stay as a nameless one.
 if [ -n "$before" ] && [ "$("$engine" image inspect --format '{{len .RepoTags}}' "$before" 2>/dev/null)" = 0 ]; then

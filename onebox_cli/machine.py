@@ -18,7 +18,12 @@ from onebox_cli.ui import Failure, run_logged, say, step, tail
 PACKAGES = {
     "docker.io": "image ring",
     "iptables": "published ports of containers",
+    "docker-compose": "image ring",
     "podman": "image ring",
+    "podman-compose": "image ring",
+    "netavark": "networks of podman-compose",
+    "aardvark-dns": "names in these networks",
+    "iproute2": "a network of its own for podman-compose",
     "slirp4netns": "network of rootless Podman",
     "uidmap": "rootless Podman",
     "fuse-overlayfs": "storage of rootless Podman",

@@ -15,6 +15,24 @@ from onebox_cli.instance import ROOT, Instance
 from onebox_cli.ui import Failure, say, step, warn
 
 _DESCRIPTION = "An OpenNebula-compatible cloud front-end on this machine."
+# Options of the benchmark "chaos".
+_CHAOS = {
+    "seconds": "chaos: how long a storm lasts (default: 120)",
+    "seed": "chaos: what the first storm's choices follow from (default: 1)",
+    "runs": "chaos: storms, each with the next seed (default: 1)",
+    "vms": "chaos: VMs that live at a time, about (default: 200); sched: VMs that wait (default: 5000)",
+}
+# Options of the benchmark "sched", beside --vms.
+_SCHED = {
+    "hosts": "sched: hosts (default: 500, with --live 50)",
+    "requirements": "sched: distinct requirements (default: 20)",
+    "sizes": "sched: distinct sizes of VMs (default: 5)",
+    "groups": "sched: VM groups, of seven VMs each (default: 0)",
+}
+_SCHED_FLAGS = {
+    "curve": "sched: six sizes up to 20000 VMs on 2000 hosts",
+    "live": "sched: VMs placed per second and reaction times of a front-end with dummy drivers",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -84,6 +102,12 @@ def _parser() -> argparse.ArgumentParser:
         "run benchmarks on a temporary front-end, or on the instance picked; the result is JSON",
     )
     bench.add_argument("--db", choices=("sqlite", "mysql", "both"), help="database (default: sqlite)")
+    for name, text in _CHAOS.items():
+        bench.add_argument(f"--{name}", type=float if name == "seconds" else int, metavar="N", help=text)
+    for name, text in _SCHED.items():
+        bench.add_argument(f"--{name}", type=int, metavar="N", help=text)
+    for name, text in _SCHED_FLAGS.items():
+        bench.add_argument(f"--{name}", action="store_true", help=text)
     bench.add_argument("names", nargs="*", metavar="NAME")
     return parser
 
@@ -206,10 +230,13 @@ def _test(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from onebox_cli import rings
 
+    chosen = {name: getattr(options, name) for name in (*_CHAOS, *_SCHED)}
+    more = [f"--{name}={value}" for name, value in chosen.items() if value is not None]
+    more += [f"--{name}" for name in _SCHED_FLAGS if getattr(options, name)]
     if options.name is None and options.data is None:
-        return rings.bench(options.names, options.db)
+        return rings.bench(options.names, options.db, more=more)
     if options.db:
         raise Failure("--db is for a temporary front-end; the instance that you picked has its own database")
     known = _known(options)
     clients = {"ONE_XMLRPC": known.endpoint, "ONE_AUTH": str(known.auth_file)}
-    return rings.bench(options.names, None, clients)
+    return rings.bench(options.names, None, clients, more=more)

@@ -155,7 +155,7 @@ class Native:
 
     def onedb(self, words: Sequence[str], stdin: BinaryIO) -> int:
         """Run onedb while the front-end is stopped; its exit code."""
-        command = [venv.RUN.python, "-m", "bootstrap.quiet", ROOT / "bin/onedb", *words]
+        command = [str(venv.RUN.python), "-m", "bootstrap.quiet", str(ROOT / "bin/onedb"), *words]
         environment = self._environment_without_parameters() | {"ONE_XMLRPC": self.instance.endpoint}
         return subprocess.run(command, stdin=stdin, env=environment, cwd=ROOT, check=False).returncode
 

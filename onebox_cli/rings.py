@@ -73,7 +73,9 @@ def run(rings: Sequence[str], *, everything: bool) -> int:
     return _report(outcomes)
 
 
-def bench(names: Sequence[str], db: str | None, clients: dict[str, str] | None = None) -> int:
+def bench(
+    names: Sequence[str], db: str | None, clients: dict[str, str] | None = None, more: Sequence[str] = ()
+) -> int:
     """Run benchmarks in the test environment; their exit code.
 
     clients: ONE_XMLRPC and ONE_AUTH of an instance to measure, instead of a temporary one.
@@ -84,7 +86,7 @@ def bench(names: Sequence[str], db: str | None, clients: dict[str, str] | None =
         print("onebox: preparing the python environment …", file=sys.stderr)
         python = venv.ensure(venv.TEST)
     chosen = ["--existing"] if clients else (["--db", db] if db else [])
-    command = [str(python), "-m", "tests.bench", *chosen, *names]
+    command = [str(python), "-m", "tests.bench", *chosen, *more, *names]
     environment = _environment(python) | (clients or {})
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

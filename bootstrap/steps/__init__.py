@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bootstrap.context import Context
-from bootstrap.steps import configure, credentials, install, programs
+from bootstrap.steps import configure, credentials, install, own_changes, programs, ssh, tls
 
 Action = Callable[[Context], None]
 
@@ -21,16 +21,27 @@ class Step:
     native: bool = True
 
 
+_CORE = ("all", "oned")
+
 STEPS: tuple[Step, ...] = (
     Step("select services", programs.select),
     Step("create directories", install.directories),
-    Step("create one_auth", credentials.one_auth, ("all", "oned")),
-    Step("database credentials", credentials.database, ("all", "oned", "mysqld")),
-    Step("stock configuration", install.stock_files, ("all", "oned", "scheduler")),
-    Step("configure oned", configure.oned, ("all", "oned")),
+    Step("stock configuration", install.stock_files, (*_CORE, "scheduler")),
+    # The scheduler runs none of them, but one patch file for all containers may change their settings.
+    Step("install remotes", install.remotes, (*_CORE, "scheduler")),
+    Step("apply patch", own_changes.apply_patch, native=False),
+    Step("pre-bootstrap hook", own_changes.pre_hook, native=False),
+    Step("ssh server", ssh.server, ("all", "sshd"), native=False),
+    Step("create one_auth", credentials.one_auth, _CORE),
+    Step("ssh keys", ssh.key_pair, _CORE, native=False),
+    Step("ssh client", ssh.client, _CORE, native=False),
+    Step("tls certificate", tls.certificate, _CORE, native=False),
+    Step("tls proxy", tls.proxy, _CORE, native=False),
+    Step("database credentials", credentials.database, (*_CORE, "mysqld")),
+    Step("configure oned", configure.oned, _CORE),
     Step("configure scheduler", configure.scheduler, ("all", "scheduler")),
-    Step("install remotes", install.remotes, ("all", "oned")),
     Step("render programs", programs.render),
+    Step("post-bootstrap hook", own_changes.post_hook, native=False),
     Step("note state", programs.note_state),
     Step("update supervisor", programs.update_supervisor, native=False),
 )

@@ -17,12 +17,12 @@ def one_auth(context: Context) -> None:
     file = paths.auth_dir() / "one_auth"
     given = context.settings["ONEADMIN_PASSWORD"]
     owner = context.owner("oneadmin")
-    if not file.exists() or not file.read_bytes().strip():
+    if not files.exists(file) or not files.read(file).strip():
         files.write(file, f"oneadmin:{given or secrets.token_urlsafe(16)}\n", 0o600, owner)
         context.say(f"created {file} with {'the given' if given else 'a random'} password")
         return
     files.own(file, 0o600, owner)
-    user, separator, password = file.read_text(encoding="utf-8").strip().partition(":")
+    user, separator, password = files.read(file).strip().partition(":")
     if not separator or not user or not password:
         raise StepError(f"{file}: expected one line user:password, found something else")
     if given and given != password:
@@ -65,8 +65,8 @@ def database(context: Context) -> None:
 def _kept(context: Context, name: str, user: str, owner: Owner | None) -> str:
     """The password in a file of the credentials folder, made up at the first time."""
     file: Path = paths.auth_dir() / name
-    if file.exists():
-        known, _, password = file.read_text(encoding="utf-8").strip().partition(":")
+    if files.exists(file):
+        known, _, password = files.read(file).strip().partition(":")
         if known == user and password:
             files.own(file, 0o600, owner)
             return password

@@ -6,8 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from bootstrap import conf_edit, files, places
+from bootstrap import files, places
 from bootstrap.context import Context, StepError
+from onecfg import edit
 from services.common import paths
 
 
@@ -42,8 +43,8 @@ def directories(context: Context) -> None:
         except OSError as error:
             raise StepError(f"{folder}: cannot be prepared: {error.strerror}") from None
     # A note from a start before this one says nothing about the programs of now.
-    for note in places.failed().iterdir():
-        note.unlink()
+    for note in [*places.failed().glob("*"), places.given_up()]:
+        files.remove(note)
     context.say(f"{len(wanted)} directories, {changed} created or changed")
 
 
@@ -56,11 +57,13 @@ def stock_files(context: Context) -> None:
         target = paths.etc() / source.relative_to(places.stock())
         if source.is_dir():
             files.folder(target, 0o750, owner)
-        elif not target.exists():
+        elif not files.exists(target):
             text = source.read_text(encoding="utf-8")
             if context.native and target.name == "oned.conf":
                 # On somebody's machine: nobody from outside, until its owner says otherwise in the file.
-                text = conf_edit.set_value(text, "LISTEN_ADDRESS", "127.0.0.1")
+                document = edit.open_text(text, "oned")
+                document.set("LISTEN_ADDRESS", edit.quoted("127.0.0.1"))
+                text = document.text
             files.write(target, text, 0o640, owner)
             copied.append(str(target.relative_to(paths.etc())))
     context.say(f"copied {', '.join(copied)}" if copied else "nothing missing")
@@ -70,6 +73,8 @@ def _linked(target: Path, to: Path, owner: files.Owner | None) -> bool:
     """Make ``target`` a link; whether it was none, or another one, before."""
     if target.is_symlink() and target.readlink() == to:
         return False
+    if files.planned():
+        return True
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
     target.unlink(missing_ok=True)
@@ -101,7 +106,7 @@ def remotes(context: Context) -> None:
             continue
         text = file.read_text(encoding="utf-8")
         mode = 0o755 if text.startswith("#!") else 0o644
-        if target.is_dir() and not target.is_symlink():
+        if target.is_dir() and not target.is_symlink() and not files.planned():
             shutil.rmtree(target)
         copied += files.write(target, text, mode, owner)
     context.say(f"{total} files, {copied} written")

@@ -14,6 +14,7 @@ def select(context: Context) -> None:
     context.programs = programs.select(
         programs.load_all().values(), context.service, native=context.native,
         inner_mysql=context.has_inner_mysql, maintenance=context.settings.is_maintenance,
+        tls_proxy=context.settings["TLS_PROXY_ENABLED"] == "yes",
     )  # fmt: skip
     context.say(f"{context.service}: {' '.join(program.name for program in context.programs)}")
     if context.settings.is_maintenance:
@@ -30,8 +31,7 @@ def render(context: Context) -> None:
         changed += files.write(folder / name, text, 0o644, context.owner("root"))
     for file in folder.glob("*.conf"):
         if file.name not in wanted:
-            file.unlink()
-            changed += 1
+            changed += files.remove(file)
     context.say(f"{len(wanted)} programs, {changed} changed")
 
 
@@ -41,6 +41,9 @@ def note_state(context: Context) -> None:
         "service": context.service,
         "maintenance": context.settings.is_maintenance,
         "programs": {program.name: program.kind for program in context.programs},
+        "parameters": {
+            name: context.settings[name] for program in context.programs for name in program.parameters
+        },
         "oned_ready_url": f"{context.oned_url}/ready",
         "ready_url": f"{context.oned_url}/ready" if context.has_oned else "",
     }
@@ -50,6 +53,9 @@ def note_state(context: Context) -> None:
 
 def update_supervisor(context: Context) -> None:
     """Let Supervisor take the programs over; it starts them from here on."""
+    if files.planned():
+        context.say("would let Supervisor start the programs")
+        return
     try:
         changes = Supervisor().update()
     except SupervisorError as error:

@@ -42,6 +42,8 @@ prepare_root() {
     own /run/one oneadmin:oneadmin 755
     own /run/mysqld mysql:mysql 755
     own /run/supervisor root:root 755
+    # Where sshd locks up what talks to clients that have not logged in yet.
+    own /run/sshd root:root 755
 }
 
 prepare_volumes() {
@@ -61,6 +63,10 @@ prepare_volumes() {
     own /var/log root:root 755
     own /var/log/one oneadmin:oneadmin 750 -R
     own /srv/one root:root 755
+    own /srv/one/secret-ssh-host-keys root:root 700
+    own /srv/one/secret-tls root:stunnel 750
+    # Shared with an SSH server in another container, when a volume is there.
+    [ ! -d /var/lib/one/.ssh-copyback ] || own /var/lib/one/.ssh-copyback oneadmin:oneadmin 700 -R
     own /var/lib/mysql mysql:mysql 750 -R
 }
 

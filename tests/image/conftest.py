@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import containers
+from tests.support import own_files as own
 from tests.support.containers import Container, Engine
 
 HERE = Path(__file__).parent
@@ -53,5 +54,50 @@ def frontend_container(docker: Engine, image: str, given_secrets: dict[str, str]
     """A healthy all-in-one front-end: ``endpoint``, ``session``, ``client()``, ``exec()``."""
     parameters = {"OPENNEBULA_HOST": "localhost", **given_secrets}
     with containers.run(docker, image, parameters) as container:
+        container.wait_healthy()
+        yield container
+
+
+@pytest.fixture(scope="session")
+def own_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An operator's folders certs, ssh and config."""
+    base = tmp_path_factory.mktemp("own")
+    own.folders(base)
+    return base
+
+
+@pytest.fixture(scope="session")
+def own_container(docker: Engine, image: str, own_files: Path) -> Iterator[Container]:
+    """A container with an operator's own certificate, SSH key and port, patch, hooks and batch file."""
+    parameters = {
+        "OPENNEBULA_FRONTEND_HOST": "localhost",
+        "OPENNEBULA_SSH_PORT": "2222",
+        "ONEBOX_DB": "sqlite",
+        "ONEBOX_ENDPOINT": "https://own.example.org:2633/RPC2",
+        "TLS_CERT": "/certs/cert.pem",
+        "TLS_KEY": "/certs/cert.key",
+        "OPENNEBULA_ONECFG_PATCH": "/config/onecfg_patch",
+        "OPENNEBULA_PREBOOTSTRAP_HOOK": "/config/pre-bootstrap-hook.sh",
+        "OPENNEBULA_POSTBOOTSTRAP_HOOK": "/config/post-bootstrap-hook.sh",
+        "OPENNEBULA_BATCH_FILE": "/config/batch.sh",
+        "ONEADMIN_PASSWORD": "Geheim-Wort.9",
+    }
+    mounts = own.mounts(own_files)
+    with containers.run(docker, image, parameters, "-p", "127.0.0.1::2634", volumes=mounts) as container:
+        container.wait_healthy()
+        yield container
+
+
+@pytest.fixture(scope="session")
+def plain_container(docker: Engine, image: str) -> Iterator[Container]:
+    """A container with nothing of its operator's own, under the first guides' older names."""
+    parameters = {
+        "OPENNEBULA_FRONTEND_HOST": "localhost",
+        "OPENNEBULA_FRONTEND_SSH_HOST": "localhost",
+        "ONEADMIN_PASSWORD": "changeme123",
+        "DIND_ENABLED": "yes",
+        "ONEBOX_DB": "sqlite",
+    }
+    with containers.run(docker, image, parameters, "-p", "127.0.0.1::2634") as container:
         container.wait_healthy()
         yield container

@@ -104,8 +104,8 @@ def test_no_credentials_in_the_files(docker: Engine, image: str) -> None:
 
 def test_accounts_have_fixed_numbers(docker: Engine, image: str) -> None:
     """Volumes are shared by containers of other versions."""
-    assert _run(docker, image, "id -u oneadmin; id -g oneadmin; id -u mysql; id -g mysql").split() == [
-        "9869", "9869", "9870", "9870",
+    assert _run(docker, image, "for u in oneadmin mysql stunnel; do id -u $u; id -g $u; done").split() == [
+        "9869", "9869", "9870", "9870", "9871", "9871",
     ]  # fmt: skip
 
 

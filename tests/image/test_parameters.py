@@ -1,4 +1,4 @@
-"""Wrong parameters end the container with the reason; maintenance mode starts nothing."""
+"""Wrong parameters end the container with the reason; what would be done can be asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support import containers
-from tests.support.containers import Engine
+from tests.support.containers import Container, Engine
 
 HOST = {"OPENNEBULA_HOST": "localhost"}
 
@@ -73,21 +73,6 @@ def test_another_user_than_root_is_refused(docker: Engine, image: str) -> None:
         assert "expected root" in container.logs().strip().splitlines()[-1]
 
 
-def test_maintenance_mode_starts_nothing(docker: Engine, image: str) -> None:
-    parameters = HOST | {"MAINTENANCE_MODE": "yes"}
-    with containers.run(docker, image, parameters, "--health-start-period", "1s") as container:
-        container.wait_health("unhealthy", 30)
-        states = container.programs()
-        assert states.pop("infinite-loop") == "RUNNING"
-        assert states.pop("bootstrap") == "EXITED"
-        assert set(states.values()) == {"STOPPED"}
-        assert {"mysqld", "opennebula", "opennebula-engine", "opennebula-scheduler"} <= set(states)
-        assert container.problems() == "maintenance mode"
-        # An operator starts what the work at hand needs.
-        assert "started" in container.supervisor("start", "mysqld")
-        assert container.programs()["mysqld"] == "RUNNING"
-
-
 def test_sqlite_needs_no_database_server(docker: Engine, image: str) -> None:
     with containers.run(docker, image, HOST | {"ONEBOX_DB": "sqlite"}) as container:
         container.wait_healthy()
@@ -97,3 +82,36 @@ def test_sqlite_needs_no_database_server(docker: Engine, image: str) -> None:
 
 def test_a_command_runs_without_services(docker: Engine, image: str) -> None:
     assert docker.call("run", "--rm", "--network", "none", image, "id", "-un").strip() == "root"
+
+
+def _bootstrap(docker: Engine, image: str, *words: str, **parameters: str) -> str:
+    arguments = [word for name, value in parameters.items() for word in ("-e", f"{name}={value}")]
+    result = docker.try_call(
+        "run", "--rm", "--network", "none", "--no-healthcheck", *arguments, image, "bootstrap", *words
+    )
+    return f"{result.returncode}\n{result.stdout}{result.stderr}"
+
+
+def test_check_and_explain_and_list(docker: Engine, image: str) -> None:
+    said = _bootstrap(docker, image, "--check", OPENNEBULA_HOST="x", FIREEDGE_HOST="fe")
+    assert said.startswith("0\n") and "no faults" in said
+    assert "warning: FIREEDGE_HOST: no effect, service fireedge is not part of this version" in said
+    said = _bootstrap(
+        docker, image, "--check", OPENNEBULA_SERVICE="oneflow", MYSQL_PORT="x", OPENNEBULA_HOST="x"
+    )
+    assert said.startswith("1\n") and said.count(" failed: ") == 2
+    assert "service oneflow is not part of this version; expected one of all, oned, scheduler" in said
+    said = _bootstrap(docker, image, "--explain", OPENNEBULA_HOST="x", MYSQL_PASSWORD="Geheim-7")
+    assert said.startswith("0\n") and "Geheim" not in said
+    assert "new file /etc/one/oned.conf (mode 0640, root:oneadmin)" in said
+    assert "new file /srv/one/secret-tls/cert.key (mode 0640, root:stunnel)" in said
+    said = _bootstrap(docker, image, "--list", "text")
+    assert said.startswith("0\n") and "OPENNEBULA_SSH_PORT" in said
+    assert _bootstrap(docker, image).startswith("2\nusage: ")
+
+
+def test_older_names_and_services_that_are_missing(plain_container: Container) -> None:
+    assert plain_container.session == "oneadmin:changeme123"
+    log = plain_container.logs()
+    assert "warning: OPENNEBULA_FRONTEND_SSH_HOST: older name of OPENNEBULA_SSH_HOST" in log
+    assert "warning: DIND_ENABLED: no effect, service docker is not part of this version" in log

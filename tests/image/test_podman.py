@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pwd
 import secrets
@@ -15,12 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import containers
-from tests.support.containers import Engine
+from tests.support import compose, containers, quadlet
+from tests.support.containers import ROOT, Engine
 
 HOST = {"OPENNEBULA_HOST": "localhost"}
 # Without systemd nobody runs Podman's timers; the tests run the check themselves.
 OPTIONS = ("--no-healthcheck",)
+HEALTH = ("HealthCmd", "HealthInterval", "HealthRetries", "HealthStartPeriod", "HealthTimeout")
+UNIT = ROOT / "compose" / "podman" / "onebox.container"
 
 
 @pytest.fixture(scope="module")
@@ -120,5 +123,73 @@ def _owner(path: Path) -> int | None:
 
 
 def test_as_an_ordinary_user(rootless: tuple[Engine, str]) -> None:
-    # Published ports need /dev/net/tun; what is asked here is whether the image works without any real root.
-    _check(*rootless, "--network", "none", publish=False)
+    """The options of the Quadlet unit, without any real root."""
+    # Published ports need /dev/net/tun, which not every machine lets its users open.
+    options = quadlet.run_options(UNIT, left_out=("PublishPort", "Environment", *HEALTH))
+    _check(*rootless, "--network", "none", *options, publish=False)
+
+
+def test_quadlet_unit_fits_the_image(docker: Engine, image: str) -> None:
+    config = json.loads(docker.call("image", "inspect", image))[0]["Config"]
+    given = quadlet.entries(UNIT, "Container")
+    volumes = {value.partition(":")[2] for key, value in given if key == "Volume"}
+    # With a root that nobody writes, this one has to be a volume too.
+    assert volumes == {*config["Volumes"], "/var/lib/one"}
+    for key, value in given:
+        if key == "PublishPort":
+            outside, _, inside = value.partition(":")
+            assert int(outside) > 1023, value
+            # sshd listens where OPENNEBULA_SSH_PORT says.
+            assert (
+                f"{inside}/tcp" in config["ExposedPorts"]
+                or ("Environment", f"OPENNEBULA_SSH_PORT={inside}") in given
+            )
+    assert ("WantedBy", "multi-user.target default.target") in quadlet.entries(UNIT, "Install")
+
+
+@pytest.fixture
+def alone() -> Iterator[tuple[str, ...]]:
+    """Words before a command that runs it in a network of its own.
+
+    Where Docker runs too, its rules of the firewall drop what Podman's containers send each other.
+    """
+    with subprocess.Popen(["unshare", "--net", "sleep", "infinity"], stdin=subprocess.DEVNULL) as process:
+        words = ("nsenter", "--net", "-t", str(process.pid))
+        deadline = time.monotonic() + 20
+        while os.readlink(f"/proc/{process.pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+            assert time.monotonic() < deadline, "unshare made no network"
+            time.sleep(0.05)
+        subprocess.run([*words, "ip", "link", "set", "lo", "up"], check=True)
+        try:
+            yield words
+        finally:
+            process.kill()
+
+
+def test_podman_compose(
+    rootful: tuple[Engine, str], alone: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    podman, image = rootful
+    conf = tmp_path / "containers.conf"
+    conf.write_text(_as_containers_conf(podman))
+    monkeypatch.setenv("CONTAINERS_CONF", str(conf))
+    settings = {"OPENNEBULA_HOST": "localhost", "DEPLOY_ONED_EXTERNAL_PORT": "12633",
+                "DEPLOY_SSH_EXTERNAL_PORT": "12222"}  # fmt: skip
+    engine = Engine((*alone, "podman"))
+    with compose.project(engine, (*alone, "podman-compose"), tmp_path, image, settings) as project:
+        project.run("up", "-d")
+        for service in ("opennebula-oned", "opennebula-scheduler"):
+            project.container(service).wait_healthy(90)
+        oned = project.container("opennebula-oned")
+        oned.exec("onehost", "create", "node1", "--im", "dummy", "--vm", "dummy", user="oneadmin")
+        assert "node1" in oned.exec("onehost", "list", user="oneadmin")
+
+
+def _as_containers_conf(podman: Engine) -> str:
+    """What the engine is called with, for a program that calls Podman itself."""
+    lines = ["[network]", 'network_backend = "netavark"', "[engine]"]
+    words = list(podman.command)
+    if "--runtime" in words:
+        lines.append(f'runtime = "{words[words.index("--runtime") + 1]}"')
+    limits = [word for word in podman.run_options if "=" in word]
+    return "\n".join([*lines, "[containers]", f"default_ulimits = {json.dumps(limits)}"]) + "\n"

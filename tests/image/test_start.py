@@ -14,12 +14,13 @@ from tests.support.containers import Container, Engine
 HEALTHY_LIMIT_S = 60.0
 UNHEALTHY_LIMIT_S = 30.0
 RECOVERY_LIMIT_S = 20.0
-# Supervisor has to start programs as other users; the listener asks Supervisor; the last three are the
-# engine's and this test's.
+# Supervisor has to start programs as other users, and sshd too; the listener asks Supervisor; the last three
+# are the engine's and this test's.
 ROOTS = (
     "/frontend-entrypoint.sh",
     "supervisord",
     "-m bootstrap.listener",
+    "sshd",
     "frontend-healthcheck",
     "bootstrap.health",
     "ps ",
@@ -28,6 +29,14 @@ SERVICES = [
     program.name
     for program in programs.load_all().values()
     if "all" in program.services and program.kind != "oneshot"
+]
+# Each of these by itself; the others, which nothing depends on, all at once.
+WATCHED = [
+    "mysqld",
+    "opennebula",
+    "opennebula-engine",
+    "opennebula-scheduler",
+    "supervisor-listener",
 ]
 
 
@@ -74,7 +83,7 @@ def test_only_what_must_be_root_runs_as_root(frontend_container: Container) -> N
     wrong = [
         args
         for user, args in rows
-        if user not in ("oneadmin", "mysql") and not any(word in args for word in ROOTS)
+        if user not in ("oneadmin", "mysql", "stunnel") and not any(word in args for word in ROOTS)
     ]
     assert wrong == []
     users = {user for user, _ in rows}
@@ -94,7 +103,7 @@ def _of_each_process(container: Container, file: str) -> str:
     return "".join(
         # env -i: the engine gives the container's parameters to what it runs inside.
         container.exec("env", "-i", "/bin/sh", "-c", script, user=user)
-        for user in ("root", "oneadmin", "mysql")
+        for user in ("root", "oneadmin", "mysql", "stunnel")
     )
 
 
@@ -127,7 +136,16 @@ def test_files_with_secrets_are_closed(frontend_container: Container, given_secr
     assert [line for line in modes if line.split()[0] not in ("600", "640")] == []
 
 
-@pytest.mark.parametrize("program", SERVICES)
+def test_logs_are_in_files_and_in_the_output(frontend_container: Container) -> None:
+    output = frontend_container.logs()
+    for file in ("oned.log", "sched.log"):
+        lines = frontend_container.exec("cat", f"/var/log/one/{file}").splitlines()
+        # Workers write a line each, in any order.
+        assert lines, file
+        assert lines[0] in output, file
+
+
+@pytest.mark.parametrize("program", WATCHED)
 def test_health_follows_each_program(frontend_container: Container, program: str) -> None:
     frontend_container.wait_healthy()
     frontend_container.supervisor("stop", program)
@@ -136,6 +154,17 @@ def test_health_follows_each_program(frontend_container: Container, program: str
     frontend_container.supervisor("start", program)
     healthy_s = frontend_container.wait_healthy(RECOVERY_LIMIT_S)
     print(f"{program}: unhealthy {unhealthy_s:.1f} s after stop, healthy {healthy_s:.1f} s after start")
+
+
+def test_health_follows_the_small_programs(frontend_container: Container) -> None:
+    small = sorted(set(SERVICES) - set(WATCHED))
+    frontend_container.wait_healthy()
+    frontend_container.supervisor("stop", *small)
+    frontend_container.wait_health("unhealthy", UNHEALTHY_LIMIT_S)
+    lines = frontend_container.problems().splitlines()
+    assert sorted(line.split(":")[0] for line in lines) == small
+    frontend_container.supervisor("start", *small)
+    frontend_container.wait_healthy(RECOVERY_LIMIT_S)
 
 
 def test_killed_program_comes_back(frontend_container: Container) -> None:

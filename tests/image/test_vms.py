@@ -12,9 +12,11 @@ import pytest
 from services.common.oca import Client
 from tests.support import crash
 from tests.support.containers import Container, EngineError
+from tests.support.frontend import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 
+OPERATOR = ROOT / "tests" / "tours" / "operator.sh"
 # program of Supervisor: words of the process that does its work
 _KILLED = {
     "opennebula": "services.oned.server",
@@ -74,6 +76,19 @@ def test_twenty_vms_with_pyone(frontend_container: Container) -> None:
         assert (share.RUNNING_VMS, share.CPU_USAGE, share.MEM_USAGE) == (0, 0, 0)
         one.host.delete(host)
     assert "Total errors found: 0" in fsck(frontend_container)
+
+
+def test_an_operator_s_day(frontend_container: Container) -> None:
+    """The lines of tests/tours/operator.sh, inside, as oneadmin; and what shells and man know of them."""
+    frontend_container.exec("sh", "-c", "cat >/tmp/operator.sh", user="oneadmin", stdin=OPERATOR.read_text())
+    said = frontend_container.exec("sh", "/tmp/operator.sh", user="oneadmin")
+    assert int(said.split()[0]) >= 100 and said.endswith(" lines\n")
+    assert ".SS onevm migrate" in frontend_container.exec("cat", "/usr/share/man/man1/onevm.1")
+    script = (
+        ". /usr/share/bash-completion/completions/onehost; COMP_WORDS=(onehost forceu); COMP_CWORD=1; "
+        '_onehost; echo "${COMPREPLY[@]}"'
+    )
+    assert frontend_container.exec("bash", "-c", script, user="oneadmin") == "forceupdate\n"
 
 
 @pytest.mark.parametrize("program", _KILLED)

@@ -171,7 +171,7 @@ class Container:
             time.sleep(0.25)
         return time.monotonic() - started
 
-    def wait_healthy(self, timeout_s: float = 60.0) -> float:
+    def wait_healthy(self, timeout_s: float = 150.0) -> float:
         """Seconds until it is healthy."""
         return self.wait_health("healthy", timeout_s)
 

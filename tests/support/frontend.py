@@ -128,6 +128,12 @@ class Frontend:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def end(self, name: str) -> None:
+        """End a program in good order, as Supervisor would."""
+        process = self.processes[name]
+        process.terminate()
+        process.wait(15)
+
     def stop(self) -> None:
         """End every program that was started."""
         for process in self.processes.values():

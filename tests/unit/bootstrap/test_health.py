@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import health, listener, places, supervisor
+from bootstrap import ending, health, listener, places, supervisor
 
 PROGRAM = "[program:{name}]\ncommand = {command}\nstartsecs = {startsecs}\nautorestart = {autorestart}\n"
 
@@ -117,6 +118,19 @@ def test_maintenance_and_unfinished_bootstrap_are_named(short_prefix: Path) -> N
     assert health.problems() == ["maintenance mode"]
 
 
+def test_the_grace_of_maintenance_ends(short_prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers that wait for this one get their chance; then it counts as unhealthy."""
+    places.supervisor().mkdir(parents=True)
+    note({"steady": "service"}, maintenance=True)
+    monkeypatch.setattr("sys.argv", ["health", "--maintenance-grace-s", "20"])
+    assert health.main() == 0
+    old_s = places.state().stat().st_mtime - 21
+    os.utime(places.state(), (old_s, old_s))
+    assert health.main() == 1
+    monkeypatch.setattr("sys.argv", ["health"])
+    assert health.main() == 1
+
+
 def test_a_silent_supervisor_is_a_problem(short_prefix: Path) -> None:
     supervisor.write_main_conf()
     note({})
@@ -178,3 +192,55 @@ def test_a_tick_leaves_running_programs_alone(running: supervisor.Supervisor) ->
     listener.run(io.StringIO(event("TICK_60")), io.StringIO(), places.failed())
     assert not gone.exists(), "a program that Supervisor does not know any more is forgotten"
     assert {row["name"]: row["start"] for row in running.processes()} == running_since, "it runs: left alone"
+
+
+def test_a_one_shot_follows_the_program_that_it_belongs_to(
+    running: supervisor.Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "_FOLLOWERS", {"steady": "once"})
+    before = running.call("getProcessInfo", "once")["start"]
+    deadline = time.monotonic() + 10
+    # Supervisor counts in whole seconds.
+    while running.call("getProcessInfo", "once")["start"] == before:
+        assert time.monotonic() < deadline
+        listener.run(io.StringIO(event("PROCESS_STATE_RUNNING", "steady")), io.StringIO(), places.failed())
+        time.sleep(0.2)
+    wait_state(running, "once", "EXITED")
+
+
+def exited(program: str, expected: int) -> str:
+    payload = f"processname:{program} groupname:{program} from_state:RUNNING expected:{expected} pid:1"
+    return f"ver:3.0 eventname:PROCESS_STATE_EXITED len:{len(payload)}\n{payload}"
+
+
+def test_a_start_that_is_given_up_ends_the_container(
+    running: supervisor.Supervisor, short_prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note_of_end = short_prefix / "var/run/bootstrap.failed"
+    monkeypatch.setattr(places, "bootstrap_failed", lambda: note_of_end)
+    places.given_up().parent.mkdir(parents=True)
+    program = "opennebula-configure"
+    # Without a reason, or when it has succeeded, nothing ends.
+    listener.run(io.StringIO(exited(program, 0)), io.StringIO(), places.failed())
+    places.given_up().write_text("OPENNEBULA_BATCH_FILE: /x,\nline 3\n")
+    listener.run(io.StringIO(exited(program, 1) + exited("steady", 0)), io.StringIO(), places.failed())
+    assert not note_of_end.exists()
+    listener.run(io.StringIO(exited(program, 0)), io.StringIO(), places.failed())
+    assert note_of_end.read_text() == (
+        "bootstrap: [opennebula-configure] failed: OPENNEBULA_BATCH_FILE: /x, line 3\n"
+    )
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            running.call("getPID")
+        except supervisor.SupervisorError:
+            break
+        assert time.monotonic() < deadline, "Supervisor goes on"
+        time.sleep(0.05)
+
+
+def test_a_link_is_no_reason(short_prefix: Path) -> None:
+    places.given_up().parent.mkdir(parents=True)
+    (short_prefix / "secret").write_text("geheim")
+    places.given_up().symlink_to(short_prefix / "secret")
+    assert ending.given_up() == ""

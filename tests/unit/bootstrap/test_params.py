@@ -53,7 +53,7 @@ def test_all_faults_are_reported_together() -> None:
         "MYSQL_PORT: expected a whole number from 1 to 65535, found '99999'",
         "ONEADMIN_PASWORD: unknown parameter; did you mean ONEADMIN_PASSWORD?",
         "OPENNEBULA_HOST: expected a host name or an IP address, without scheme, port or path, found 'http://x'",
-        "OPENNEBULA_SERVICE: expected one of all, oned, scheduler, mysqld, none, found 'al'",
+        "OPENNEBULA_SERVICE: expected one of all, oned, scheduler, mysqld, sshd, none, found 'al'",
     ]
 
 
@@ -170,3 +170,96 @@ def test_any_values_give_settings_or_faults(environ: dict[str, str]) -> None:
 def test_the_reference_page_is_fresh() -> None:
     page = ROOT / "docs" / "parameters.md"
     assert page.read_text() == reference.markdown(), "run: python -m bootstrap --list > docs/parameters.md"
+
+
+_HOST_VALUES = ("h.example.org", "a b")
+_YES = ("yes", "perhaps")
+_PATH = ("/x/y", "x/y")
+_PORTS = ("8080", "65536")
+_WORD = ("Wort-1", "with blank")
+_PACKED = ("QUJD", "%%%")
+# One good and one bad value for each parameter.
+VALUES = {
+    "OPENNEBULA_SERVICE": ("sshd", "onde"), "OPENNEBULA_HOST": _HOST_VALUES,
+    "ONEBOX_ENDPOINT": ("https://x:1/RPC2", "ftp://x"), "OPENNEBULA_ONEGATE_HOST": _HOST_VALUES,
+    "ONEGATE_PORT": _PORTS, "ONED_HOST": _HOST_VALUES, "MAINTENANCE_MODE": _YES, "ONEADMIN_PASSWORD": _WORD,
+    "ONEBOX_PORT_OFFSET": ("100", "-1"), "MYSQL_HOST": _HOST_VALUES, "MYSQL_PORT": _PORTS,
+    "MYSQL_DATABASE": ("one", "a-b"), "MYSQL_USER": ("one", "root"), "MYSQL_PASSWORD": _WORD,
+    "MYSQL_ROOT_PASSWORD": _WORD, "ONED_DB_BACKUP_ENABLED": _YES, "ONEBOX_DB": ("sqlite", "oracle"),
+    "TLS_PROXY_ENABLED": _YES, "TLS_DOMAIN_LIST": ("*.example.org 10.0.0.1", "a.*"),
+    "TLS_VALID_DAYS": ("30", "0"), "TLS_KEY": _PATH, "TLS_CERT": _PATH, "TLS_KEY_BASE64": _PACKED,
+    "TLS_CERT_BASE64": _PACKED, "OPENNEBULA_SSH_HOST": _HOST_VALUES, "OPENNEBULA_SSH_PORT": _PORTS,
+    "ONEBOX_NODE_SSH_PORT": _PORTS, "ONEADMIN_SSH_PRIVKEY": _PATH, "ONEADMIN_SSH_PUBKEY": _PATH,
+    "ONEADMIN_SSH_PRIVKEY_BASE64": _PACKED, "ONEADMIN_SSH_PUBKEY_BASE64": _PACKED,
+    "OPENNEBULA_ONECFG_PATCH": _PATH, "OPENNEBULA_PREBOOTSTRAP_HOOK": _PATH,
+    "OPENNEBULA_POSTBOOTSTRAP_HOOK": _PATH, "OPENNEBULA_BATCH_FILE": _PATH, "MONITORD_PORT": _PORTS,
+    "OPENNEBULA_CUSTOMER_TOKEN": ("abc", "a\x07"), "SUNSTONE_HTTPS_ENABLED": ("no", "perhaps"),
+    "SUNSTONE_PORT": _PORTS,
+    "SUNSTONE_TLS_PORT": _PORTS, "SUNSTONE_VNC_PORT": _PORTS, "MEMCACHED_HOST": _HOST_VALUES,
+    "FIREEDGE_HOST": _HOST_VALUES, "GUACD_HOST": _HOST_VALUES, "ONEFLOW_HOST": _HOST_VALUES,
+    "ONEGATE_HOST": _HOST_VALUES, "ONEPROVISION_HOST": _HOST_VALUES, "DIND_ENABLED": _YES,
+    "DIND_TCP_ENABLED": _YES, "DIND_HOST": _HOST_VALUES, "DIND_SOCKET": _PATH, "ETCD_HOST": _HOST_VALUES,
+    "ETCD_ROOT_PASSWORD": _WORD,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("param", params.PARAMS, ids=lambda param: param.name)
+def test_a_good_and_a_bad_value_of_each(param: params.Param, tmp_path: Path) -> None:
+    good, bad = VALUES[param.name]
+    needed = HOST | {"MYSQL_PASSWORD": "p"}
+    for name in filter(None, (param.name, param.alias)):
+        # The older name instead of today's.
+        given = {key: value for key, value in needed.items() if key != param.name}
+        settings = params.read(given | {name: good})
+        assert settings[param.name] == good and param.name in settings.given
+        [fault] = faults(given | {name: bad})
+        assert fault.startswith(f"{param.name}: ") and (bad not in fault or not param.secret)
+        assert any(warning.startswith(f"{name}: older name of") for warning in settings.warnings) == (
+            name == param.alias
+        )
+        if param.missing:
+            assert settings.warnings == (
+                f"{name}: no effect, service {param.missing} is not part of this version",
+            )
+    file = tmp_path / "value"
+    file.write_text(good + "\n")
+    if f"{param.name}_FILE" not in params.BY_NAME:
+        others = {key: value for key, value in needed.items() if key != param.name}
+        assert params.read(others | {f"{param.name}_FILE": str(file)})[param.name] == good
+
+
+def test_services_that_are_missing_are_named() -> None:
+    [fault] = faults(HOST | {"OPENNEBULA_SERVICE": "oneflow"})
+    assert fault == (
+        "OPENNEBULA_SERVICE: service oneflow is not part of this version; expected one of all, oned, "
+        "scheduler, mysqld, sshd, none, found 'oneflow'"
+    )
+
+
+def test_one_warning_for_each_missing_service() -> None:
+    warnings = params.read(
+        HOST | {"SUNSTONE_PORT": "81", "SUNSTONE_TLS_PORT": "444", "GUACD_HOST": "g"}
+    ).warnings
+    assert warnings == (
+        "GUACD_HOST: no effect, service guacd is not part of this version",
+        "SUNSTONE_PORT, SUNSTONE_TLS_PORT: no effect, service sunstone is not part of this version",
+    )
+
+
+def test_a_variable_of_another_program_is_no_fault_unless_it_looks_misspelt() -> None:
+    assert params.read(HOST | {"ETCD_DATA_DIR": "/x", "TLS_MINIMUM": "1"})["ETCD_HOST"] == "localhost"
+    assert faults(HOST | {"TLS_DOMAINLIST": "x"}) == [
+        "TLS_DOMAINLIST: unknown parameter; did you mean TLS_DOMAIN_LIST?"
+    ]
+
+
+def test_without_a_container_some_have_no_effect() -> None:
+    [warning] = params.read({"TLS_CERT": "/x", "OPENNEBULA_SSH_PORT": "2222"}, native=True).warnings
+    assert warning == "TLS_CERT, OPENNEBULA_SSH_PORT: without a container no effect"
+
+
+def test_only_defaults_name_other_parameters() -> None:
+    assert params.read(HOST | {"ONEADMIN_PASSWORD": "${MYSQL_USER}"})["ONEADMIN_PASSWORD"] == "${MYSQL_USER}"
+    settings = params.read(HOST | {"ONEBOX_ENDPOINT": "https://${OPENNEBULA_HOST}:2633/RPC2"})
+    assert settings["ONEBOX_ENDPOINT"] == "https://cloud.example.org:2633/RPC2"
+    assert len(faults(HOST | {"ONEBOX_ENDPOINT": "https://${ONEADMIN_PASSWORD}/"})) == 1

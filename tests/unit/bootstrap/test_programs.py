@@ -50,8 +50,9 @@ def test_order_of_starting() -> None:
         for p in programs.select(ALL.values(), "all", native=False, inner_mysql=True, maintenance=False)
     ]
     assert order == [
-        "supervisor-listener", "mysqld", "mysqld-configure", "opennebula", "opennebula-engine",
-        "opennebula-scheduler",
+        "supervisor-listener", "crond", "mysqld", "sshd", "stunnel", "mysqld-upgrade", "mysqld-configure",
+        "opennebula-ssh-agent", "opennebula-ssh-add", "opennebula-ssh-socks-cleaner", "opennebula",
+        "opennebula-engine", "opennebula-configure", "opennebula-scheduler", "opennebula-showback",
     ]  # fmt: skip
 
 
@@ -70,7 +71,7 @@ def test_every_wait_is_known_and_has_a_deadline() -> None:
 
 def test_only_root_s_work_is_root_s() -> None:
     assert {program.name for program in ALL.values() if program.user == "root"} == {
-        "infinite-loop", "supervisor-listener",
+        "infinite-loop", "sshd", "supervisor-listener",
     }  # fmt: skip
 
 

@@ -8,7 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from bootstrap import params, places, start
+from services.common import paths
 from tests.unit.bootstrap.conftest import Runner
 
 SECRETS = {param.name: "geheim" for param in params.PARAMS if param.secret}
@@ -42,7 +45,7 @@ def test_an_unknown_program_is_refused() -> None:
         text=True,
         check=False,
     )
-    assert result.returncode == 2 and "programs: infinite-loop" in result.stderr
+    assert result.returncode == 2 and "programs: crond, infinite-loop" in result.stderr
 
 
 def test_a_program_ends_when_supervisor_dies(tmp_path: Path) -> None:
@@ -115,3 +118,20 @@ def test_what_an_earlier_run_left_behind_is_ended() -> None:
         for process in (*processes.values(), same_group):
             process.kill()
             process.wait()
+
+
+def test_an_upgrade_takes_the_time_it_takes(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = paths.upgrade_note()
+    note.parent.mkdir(parents=True)
+    note.touch()
+    asked = []
+
+    def is_there() -> bool:
+        asked.append(1)
+        if len(asked) == 3:
+            note.unlink()
+        return False
+
+    monkeypatch.setitem(start.WAITS, "oned", is_there)
+    assert start.wait_for("oned", 0) is False
+    assert len(asked) == 3, "given up at once, but not before the upgrade has ended"
