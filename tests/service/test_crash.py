@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +80,17 @@ def own_server(tmp_path: Path) -> Iterator[MariaDb]:
     server.stop()
 
 
+def _status(frontend: Frontend, path: str) -> int:
+    credentials = b64encode(frontend.session.encode()).decode()
+    request = urllib.request.Request(f"http://127.0.0.1:{frontend.port}{path}")
+    request.add_header("Authorization", f"Basic {credentials}")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def test_kill_the_database(own_server: MariaDb, tmp_path: Path) -> None:
     frontend = Frontend(tmp_path / "one", mysql_section(own_server, "killed"))
     try:
@@ -86,6 +100,8 @@ def test_kill_the_database(own_server: MariaDb, tmp_path: Path) -> None:
         burst.start()
         burst.wait_for(20)
         own_server.kill()
+        for path in ("/ready", "/events?after=0"):
+            assert _status(frontend, path) == 503, f"{path} while there is no database"
         own_server.start()
         burst.join()
         check_after(frontend, burst, hosts)

@@ -21,10 +21,13 @@ class Refused(Exception):
 
 
 class Core:
-    """A fresh zone with stock settings and ``more``; users that are added have the password ``pw-<name>``."""
+    """A fresh zone with stock settings and ``more``; users that are added have the password ``pw-<name>``.
 
-    def __init__(self, folder: Path, more: str = "") -> None:
-        self.zone = Zone(folder, more=f'DATASTORE_LOCATION="/ds"\n{more}')
+    db_section: of oned.conf, for another database than SQLite.
+    """
+
+    def __init__(self, folder: Path, more: str = "", db_section: str = "") -> None:
+        self.zone = Zone(folder, db_section, f'DATASTORE_LOCATION="/ds"\n{more}')
 
     @property
     def store(self) -> Store:

@@ -14,7 +14,7 @@ from services.oned.errors import RequestError
 from services.oned.lifecycle import image_use
 from services.oned.model.image import ImageState
 from services.oned.store import Tx
-from tests.support.core import Core
+from tests.support.core import Core, Refused
 from tests.support.images import Images
 from tests.support.zone import SESSION
 
@@ -187,6 +187,21 @@ def test_a_vm_may_wait_for_an_image_that_is_made(images: Images, persistent: str
     acquire(images, image_id)
     images.end()
     assert use(images, image_id) == ("2" if persistent == "NO" else "8", "1", ["7"])
+
+
+@pytest.mark.parametrize("persistent", ["NO", "YES"])
+def test_a_vm_that_waited_for_an_image_that_failed_uses_it_no_more(images: Images, persistent: str) -> None:
+    image_id = images.allocate(f'NAME="os" PATH="/x" PERSISTENT="{persistent}"')
+    vm_id = images.core.call("vm.allocate", f"CPU=1 MEMORY=1 DISK=[IMAGE_ID={image_id}]", False)
+    images.end(ok=False)
+    assert use(images, image_id) == ("5", "1", [str(vm_id)])
+    with pytest.raises(Refused, match="There are 1 VMs using it"):
+        images.core.call("image.delete", image_id)
+    assert images.contradictions() == []
+    images.core.call("vm.recover", vm_id, 3)
+    assert use(images, image_id) == ("5", "0", [])
+    assert images.contradictions() == []
+    images.core.call("image.delete", image_id)
 
 
 @pytest.mark.parametrize(

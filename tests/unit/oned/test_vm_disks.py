@@ -46,6 +46,10 @@ def test_attach_and_detach_while_running(cloud: Cloud) -> None:
     assert [disk["DISK_ID"] for disk in _disks(cloud, vm_id)] == ["0"]
     assert cloud.images.ids(image, "VMS") == [] and cloud.images.state(image) == "1"
     assert [record["ACTION"] for record in cloud.records(vm_id)] == [ATTACH, DETACH, "0"]
+    # The record of a detach holds the VM as it was before: with the disk, and running.
+    copy = cloud.copies(vm_id)[1]
+    assert copy.findtext("LCM_STATE") == "3"
+    assert [disk.text for disk in copy.findall("TEMPLATE/DISK/DISK_ID")] == ["0", "1"]
     assert cloud.contradictions() == []
 
 

@@ -53,6 +53,19 @@ def test_from_deployment_to_the_end(cloud: Cloud) -> None:
     assert (_port(cloud, vm_id), _taken(cloud), cloud.contradictions()) == (None, [], [])
 
 
+@pytest.mark.parametrize("then", ["RUNNING", "POWEROFF"])
+def test_a_screen_that_is_removed_gives_it_back(cloud: Cloud, then: str) -> None:
+    vm_id = cloud.running(f'{VNC}\nCONTEXT=[A="1"]')
+    if then == "POWEROFF":
+        cloud.act("poweroff", vm_id, "vmm.SHUTDOWN")
+    cloud.call("vm.updateconf", vm_id, 'CONTEXT=[A="2"]')
+    if then == "RUNNING":
+        cloud.end("vmm.UPDATE_CONF")
+    assert (_port(cloud, vm_id), _taken(cloud), cloud.contradictions()) == (None, [], [])
+    cloud.call("vm.updateconf", vm_id, VNC)
+    assert (_port(cloud, vm_id), _taken(cloud)) == (str(5900 + vm_id), [5900 + vm_id])
+
+
 def test_the_port_that_goes_with_the_id_may_be_taken(cloud: Cloud) -> None:
     cloud.vm(hold=True)
     first = cloud.running('GRAPHICS=[TYPE="vnc",PORT="5902"]')

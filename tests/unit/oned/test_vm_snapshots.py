@@ -178,6 +178,12 @@ def test_disk_snapshots(cloud: Cloud, make: str, suffix: str, driver: str, then:
             assert ("1" in _tree(cloud, vm_id)) != ok
         records = [record["ACTION"] for record in cloud.records(vm_id)]
         assert records[:3] == [CREATED] * 3 and records[3:5] == [REVERTED] * 2
+        # The record of a deletion holds the VM with the snapshot; only that of a revert shows it still off.
+        copies = cloud.copies(vm_id)
+        assert [copy.findtext("STATE") for copy in copies[3:7]] == [
+            {"POWEROFF": "8", "SUSPENDED": "5"}[then]
+        ] * 2 + ["3"] * 2
+        assert [each.text for each in copies[6].findall("SNAPSHOTS/SNAPSHOT/ID")] == ["0", "1"]
     cloud.refused(ACTION, "vm.disksnapshotdelete", vm_id, 0, 0)
     assert (cloud.state(vm_id), cloud.contradictions()) == (then, [])
 
@@ -194,6 +200,8 @@ def test_deleting_while_running(cloud: Cloud) -> None:
     cloud.end("tm.DISK_SNAPSHOT_DELETE")
     assert (cloud.state(vm_id), _tree(cloud, vm_id)) == ("RUNNING", {})
     assert cloud.records(vm_id)[1]["ACTION"] == DELETED
+    copy = cloud.copies(vm_id)[1]
+    assert [each.text for each in copy.findall("SNAPSHOTS/SNAPSHOT/ID")] == ["0"], "as before the deletion"
     assert cloud.contradictions() == []
 
 
