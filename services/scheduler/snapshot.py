@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from services.common import xmldoc
+from services.common.oca import OneError
 from services.common.template import Vector, is_yes
 from services.scheduler import groups
 from services.scheduler.attributes import DATASTORE_PLACES, HOST_PLACES, NETWORK_PLACES, Attributes
@@ -41,7 +42,11 @@ def read_vms(client: Caller, memory_scale: int) -> list[VM]:
     """
     whole = ("vmpool.infoextended", _ALL_OWNERS, _WHOLE_POOL, _WHOLE_POOL)
     waiting = parse_vms(str(client.call(*whole, _PENDING)), memory_scale)
-    marked = parse_vms(str(client.call(*whole, _ACTIVE, "RESCHED=1")), memory_scale)
+    try:
+        found = client.call(*whole, _ACTIVE, "RESCHED=1")
+    except OneError:
+        found = client.call(*whole, _ACTIVE)  # OpenNebula does not search in an SQLite database
+    marked = parse_vms(str(found), memory_scale)
     moving = (vm for vm in marked if vm.resched)  # the search may find a VM that merely speaks of it
     return sorted((*waiting, *moving), key=lambda vm: vm.id)
 

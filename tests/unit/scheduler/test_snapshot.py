@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from services.common.numa_pin import Pinning
+from services.common.oca import OneError
 from services.common.pci import Request
 from services.common.xmldoc import XmlError
 from services.scheduler.devices import Needs
 from services.scheduler.records import AutoNic
-from services.scheduler.snapshot import parse_hosts, parse_vms
+from services.scheduler.snapshot import parse_hosts, parse_vms, read_vms
 
 from .clouds import hosts, stores
 
@@ -42,6 +43,20 @@ def test_vms_come_in_order_of_their_ids() -> None:
 def test_a_vm_to_be_moved_knows_its_host() -> None:
     vm = parse_vms(POOL, 0)[0]
     assert vm.resched and (vm.host_id, vm.ds_id) == (9, 100) and vm.has_disks
+
+
+class WithoutSearch:
+    """OpenNebula on SQLite, where pools cannot be searched."""
+
+    def call(self, method: str, *args: object) -> object:
+        """The pool of waiting VMs is empty, that of active ones is not."""
+        if len(args) > 4:
+            raise OneError(0x2000, "Full text search is not supported by the SQL backend")
+        return POOL if args[3] == 3 else "<VM_POOL></VM_POOL>"
+
+
+def test_marked_vms_of_a_front_end_without_search() -> None:
+    assert [vm.id for vm in read_vms(WithoutSearch(), 0)] == [3]
 
 
 def test_devices_topology_and_automatic_networks() -> None:
