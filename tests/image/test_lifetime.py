@@ -8,7 +8,6 @@ from tests.support import containers
 from tests.support.containers import Container, Engine
 
 HOST = {"OPENNEBULA_HOST": "localhost"}
-STOP_LIMIT_S = 15.0
 KEPT = ("/var/lib/mysql", "/var/lib/one/.one", "/var/lib/one/datastores", "/var/log", "/srv/one")
 # What root inside needs, as docs/image.md explains it. Docker gives more by default.
 CAPABILITIES = (
@@ -31,10 +30,8 @@ def test_data_survives_a_new_container(docker: Engine, image: str) -> None:
             first.wait_healthy()
             session = first.session
             template_id = _allocate(first, "kept")
-            stop_s = first.stop()
-            print(f"docker stop: {stop_s:.1f} s")
-            assert stop_s < STOP_LIMIT_S
-            assert first.exit_code == 0
+            print(f"docker stop: {first.stop():.1f} s")
+            assert first.exit_code == 0, "it was killed, or ended with a fault"
             # Written out and closed: the next start has nothing to recover.
             assert "mariadbd: Shutdown complete" in first.logs()
         with containers.run(docker, image, HOST, volumes=volumes) as second:
@@ -60,9 +57,8 @@ def test_stop_right_after_the_start_is_heard(docker: Engine, image: str) -> None
     for delay_s in (0.0, 0.3, 1.0):
         with containers.run(docker, image, HOST, publish=False) as container:
             time.sleep(delay_s)
-            stop_s = container.stop()
-            assert stop_s < STOP_LIMIT_S, f"{delay_s} s after the start"
-            assert container.exit_code == 0, container.logs()
+            container.stop()
+            assert container.exit_code == 0, f"{delay_s} s after the start:\n{container.logs()}"
 
 
 def test_read_only_root_and_few_capabilities(docker: Engine, image: str) -> None:
@@ -83,7 +79,8 @@ def test_read_only_root_and_few_capabilities(docker: Engine, image: str) -> None
     with containers.run(docker, image, HOST, *options) as container:
         container.wait_healthy()
         assert _name(container, _allocate(container, "tight")) == "tight"
-        assert container.stop() < STOP_LIMIT_S
+        container.stop()
+        assert container.exit_code == 0
         container.start()
         container.wait_healthy()
 
