@@ -55,6 +55,7 @@ def _start(found: Target) -> int:
     print(f"The {found.name} is of release {versions.local.version}: it is upgraded now.", flush=True)
     words = ["--verbose", *(["--no-backup"] if _has_no_backup() else ["--backup", str(_backup_file(found))])]
     note = paths.upgrade_note()
+    note.parent.mkdir(parents=True, exist_ok=True)
     note.touch()
     try:
         return upgrade.upgrade(found, commands.parse(commands.COMMANDS["upgrade"], words))
