@@ -49,6 +49,9 @@ def run(name: str, words: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader (head, less) has seen enough
         _discard_output()
+        sys.stderr.write(
+            "The output was closed before its end: read it whole, or list less (--filter, --size).\n"
+        )
         return EXIT_PIPE
     except OSError as error:  # a full disk; what concerns the front-end or a named file has its own error
         _discard_output()
