@@ -178,6 +178,16 @@ def test_keys_and_certificates(shell: Shell, tmp_path: Path) -> None:
     # No authority that the front-end knows vouches for the certificate.
     refusal = own.refused(f"oneuser login keyed --x509 -c {cert} -k {key} --force")
     assert refusal.startswith("[one.user.info] User couldn't be authenticated")
+    # The certificate is its own authority: trusted once it lies where the front-end keeps those.
+    digest = subprocess.run(
+        ["openssl", "x509", "-noout", "-hash", "-in", str(cert)], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    trusted = shell.frontend.folder / "etc/auth/certificates" / f"{digest}.0"
+    trusted.parent.mkdir(parents=True, exist_ok=True)
+    trusted.write_text(cert.read_text())
+    own.ok(f"oneuser login keyed --x509 -c {cert} -k {key} --force")
+    assert field(own.ok("oneuser show"), "AUTH_DRIVER") == "x509"
+    trusted.unlink()
     (tmp_path / "proxy").write_text(cert.read_text() + key.read_text())
     assert own.refused(f"oneuser login keyed --x509_proxy --proxy {tmp_path}/proxy").startswith(
         "[one.user.info]"
