@@ -12,7 +12,7 @@ from services.cli.errors import CliError
 from services.cli.vm_describe import merge
 
 _PREFIXES = ("hd", "sd", "xvd", "vd")
-_ADDRESS = re.compile(r"(https?|ssh|s3|rbd|vcenter|lxd|docker|dockerfile)://")
+_ADDRESS = re.compile(r"(https?|file|ssh|s3|rbd|vcenter|lxd|docker|dockerfile)://|data:")
 _ATTRIBUTES = (
     "NAME DESCRIPTION TYPE TARGET PATH FORMAT FS DISK_TYPE VCENTER_DISK_TYPE VCENTER_ADAPTER_TYPE SOURCE SIZE"
 )
@@ -48,7 +48,8 @@ def _allocate(inv: Any, template: str) -> int:
         inv.out(template)
         return 0
     _require_datastore(inv)
-    # The call's last argument says whether to leave the check out.
+    # The call's last argument says whether an administrator's image is checked. The client of release 6.0
+    # gives the option as it is, so that images can be made in datastores that were not monitored yet.
     oid = inv.call("image.allocate", template, inv.opts.datastore, bool(inv.opts.no_check_capacity))
     inv.out(f"ID: {oid}")
     return 0

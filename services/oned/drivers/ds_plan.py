@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 
-from services.common import xmldoc
+from services.common import paths, xmldoc
 from services.oned.drivers.step import PlanError, Step
 from services.oned.drivers.table import Drivers
 from services.oned.model.datastore import Datastore, DatastoreType
@@ -19,6 +19,7 @@ from services.oned.store.jobs import Job
 
 _ROOT = "DS_DRIVER_ACTION_DATA"
 # A single argument of a process may have 128 KiB; in base64 four characters stand for three.
+_ARGUMENT_MAX = 128 * 1024 - 1
 _MESSAGE_MAX = 90_000
 _ALWAYS_THERE = "dummy"  # the product's own, whatever the lists of oned.conf say
 _ACTIONS = {
@@ -50,8 +51,21 @@ def step(drivers: Drivers, store: Datastore, action: str, argument: str, oid: in
     listed = drivers.ds_options.types
     if listed and store.ds_mad not in (*listed, _ALWAYS_THERE):
         raise PlanError(f"Datastore driver '{store.ds_mad}' not available")
+    if len(argument) > _ARGUMENT_MAX:
+        raise PlanError(
+            f"the document for the driver is too long: {len(argument)} bytes, at most {_ARGUMENT_MAX}"
+        )
+    _require_there("datastore", store.ds_mad)
     timeout_s = drivers.timeout_s("datastore", action, drivers.ds_options)
     return Step("datastore", store.ds_mad, action, (argument, str(oid)), timeout_s, gives_output=True)
+
+
+def _require_there(subsystem: str, driver: str) -> None:
+    """Raise PlanError for a driver that oned.conf lists but that nobody has put into the remotes."""
+    if "/" in driver or not (paths.remotes() / subsystem / driver).is_dir():
+        raise PlanError(
+            f"Datastore driver '{driver}' not available: there is no {subsystem}/{driver} in the remotes"
+        )
 
 
 def stat(drivers: Drivers, store: Datastore, path: str) -> Step:
@@ -97,6 +111,7 @@ def _monitor(drivers: Drivers, store: Datastore, job: Job) -> Step:
     listed = drivers.ds_options.system_types
     if listed and store.tm_mad not in (*listed, _ALWAYS_THERE):
         raise PlanError(f"System datastore driver '{store.tm_mad}' not available")
+    _require_there("tm", store.tm_mad)
     place = drivers.conf.datastore_location
     last = f"<DATASTORE_LOCATION>{xmldoc.escape(place)}</DATASTORE_LOCATION>"
     if (vm_disks := job.spec.get("vm_disks")) is not None:

@@ -216,14 +216,18 @@ def test_a_failing_driver_leaves_its_words(images: Images) -> None:
     assert images.contradictions() == []
 
 
-def test_a_missing_driver_action_is_said(images: Images) -> None:
-    with pytest.raises(Refused, match="there is no driver action .*/datastore/fs/stat") as refusal:
-        images.allocate('NAME="x" PATH="/etc/hostname"', 1)
+def test_a_missing_driver_is_said(images: Images) -> None:
+    template = 'NAME="blocks" DS_MAD="dev" TM_MAD="dev" DISK_TYPE="BLOCK"'
+    store = images.core.call("datastore.allocate", template, 0)
+    with pytest.raises(Refused, match="Datastore driver 'dev' not available") as refusal:
+        images.allocate('NAME="x" PATH="/etc/hostname"', store)
     assert refusal.value.code == Code.INTERNAL
-    image_id = images.core.call("image.allocate", 'NAME="x" TYPE="DATABLOCK" SIZE="1"', 1, False)
+    image_id = images.core.call(
+        "image.allocate", 'NAME="x" TYPE="DATABLOCK" SIZE="1" PERSISTENT="YES"', store, False
+    )
     images.drain()
     assert images.state(image_id) == "5"
-    assert "there is no driver action" in images.text(image_id, "TEMPLATE/ERROR")
+    assert "Datastore driver 'dev' not available" in images.text(image_id, "TEMPLATE/ERROR")
 
 
 def test_an_answer_without_format_is_a_failure(images: Images) -> None:

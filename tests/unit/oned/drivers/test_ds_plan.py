@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,24 @@ def test_asking_for_a_size(images: Images) -> None:
     assert ask(step).text == "1024" and ask(step).ok
     store.ds_mad = "fs"
     answer = ask(ds_plan.stat(Drivers(images.core.zone.conf), store, "/x"))
-    assert not answer.ok and "there is no driver action" in answer.text
+    assert not answer.ok and "'/x' cannot be read" in answer.text
+
+
+def test_a_document_too_long_for_a_process_is_refused(images: Images) -> None:
+    store = Datastore(7, "x")
+    store.ds_mad = "fs"
+    with pytest.raises(PlanError, match="the document for the driver is too long: .* at most 131071"):
+        ds_plan.stat(Drivers(images.core.zone.conf), store, "data:," + "x" * 100_000)
+
+
+@pytest.mark.parametrize("driver", ["ceph", "dev", "lvm", "../vmm/kvm", "../../elsewhere"])
+def test_drivers_that_are_not_there(images: Images, driver: str) -> None:
+    drivers = Drivers(images.core.zone.conf)
+    drivers.ds_options = replace(drivers.ds_options, types=(driver,))
+    store = Datastore(7, "x")
+    store.ds_mad = driver
+    with pytest.raises(PlanError, match="not available"):
+        ds_plan.stat(drivers, store, "/x")
 
 
 def test_an_action_that_hangs_is_given_up(script: Callable[..., Path]) -> None:
