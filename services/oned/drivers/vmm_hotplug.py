@@ -16,6 +16,7 @@ from services.oned.drivers.vmm_data import Message, short_action_xml
 from services.oned.drivers.vmm_plan import Builder, vmm
 from services.oned.drivers.vnm_plan import Networks
 
+_FILTERING = ("fw", "802.1Q", "vxlan")  # have to know every address of an interface, also of aliases
 _ELASTIC = "elastic"  # gives addresses from outside, also to aliases
 
 
@@ -133,6 +134,9 @@ def attach_nic(context: VmContext) -> list[Step]:
         steps += networks.post(place, context.deploy_id, undo=(unplug,))
     elif _is_outside(nic):
         steps += [*networks.pre(place), *networks.post(place, context.deploy_id)]
+    elif nic["VN_MAD"] in _FILTERING:
+        networks = Networks(context, is_clear=True, only=nic["VN_MAD"])
+        steps += networks.post(place, context.deploy_id)
     return [*steps, *_tell(context, told, said)]
 
 
@@ -149,6 +153,8 @@ def detach_nic(context: VmContext) -> list[Step]:
         steps.append(vmm(context, place, "detach_nic", context.deploy_id, nic["MAC"], said=said))
     if not _is_alias(context, nic) or _is_outside(nic):
         steps += networks.clean(place)
+    elif nic.get("VN_MAD") in _FILTERING:
+        steps += Networks(context, is_clear=True, only=nic["VN_MAD"]).clean(place)
     return [*steps, *_tell(context, told, said)]
 
 

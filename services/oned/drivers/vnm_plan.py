@@ -15,12 +15,14 @@ from services.oned.drivers.vmm_data import network_xml
 class Networks:
     """The network actions of one operation; all get the same document.
 
-    is_clear: with the VM's secrets in clear, as the operation's hypervisor actions.
+    is_clear: with the VM's secrets in clear, as the operation's hypervisor actions. only: the one driver that
+    takes part, when it is one of the VM's; all of them without it.
     """
 
-    def __init__(self, context: VmContext, *, is_clear: bool = False) -> None:
+    def __init__(self, context: VmContext, *, is_clear: bool = False, only: str = "") -> None:
         self._context = context
         self._is_clear = is_clear
+        self._only = only
 
     @cached_property
     def _document(self) -> str:
@@ -49,6 +51,8 @@ class Networks:
         drivers, vmm = context.drivers, context.vmm
         steps = []
         for name in context.network_drivers():
+            if self._only not in ("", name):
+                continue
             is_local = vmm.is_local or action in vmm.options.local
             is_local |= f"{name}-{action}" in drivers.local_network_actions
             steps.append(

@@ -143,9 +143,14 @@ def test_attach_nic_without_model_or_context(context: Make) -> None:
 
 
 def test_aliases(context: Make, location: Path) -> None:
-    inside = ALIAS.format("fw", "") + CONTEXT
+    inside = ALIAS.format("bridge", "") + CONTEXT
     assert lines(vmm_hotplug.attach_nic(context("lxc", inside))) == told(location)
     assert lines(vmm_hotplug.detach_nic(context("lxc", inside))) == told(location)
+    # Filters of addresses have to know those that come and go.
+    filtered = ALIAS.format("fw", "").replace('VN_MAD="fw"', 'VN_MAD="vxlan"', 1) + CONTEXT
+    attach = lines(vmm_hotplug.attach_nic(context("lxc", filtered)))
+    assert attach == ["vnm/fw/post one-7 node1", *told(location)]
+    assert lines(vmm_hotplug.detach_nic(context("lxc", filtered))) == ["vnm/fw/clean node1", *told(location)]
     for outside in (ALIAS.format("elastic", ""), ALIAS.format("fw", ',EXTERNAL="YES"')):
         attach = lines(vmm_hotplug.attach_nic(context("lxc", outside)))
         assert {line.split()[0].rpartition("/")[2] for line in attach} == {"pre", "post"}
