@@ -190,6 +190,13 @@ COMMAND = Command(
             run=f"{_REACH}:ssh",
         ),
         Sub(
+            "vnc",
+            "vmid",
+            "open a machine's screen for browsers, on the front-end as oneadmin: its address and password",
+            run="services.cli.commands.vm_console:vnc",
+            extra=True,
+        ),
+        Sub(
             "port-forward",
             "vmid [port:integer]",
             "at which address and port of the host a port of the machine is reached",

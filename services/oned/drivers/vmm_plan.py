@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from services.oned.drivers import context_disk, tm_disk, tm_move, tm_plan
+from services.oned.drivers.libvirt import domain
 from services.oned.drivers.step import Argument, File, PlanError, Probe, Slot, Step
 from services.oned.drivers.table import ACTIONS, Takeover
 from services.oned.drivers.vm_context import Place, VmContext
@@ -16,7 +17,8 @@ from services.oned.drivers.vmm_data import Message, action_xml, system_datastore
 from services.oned.drivers.vnm_plan import Networks
 
 Builder = Callable[[VmContext], list[Step]]
-_WRITE = 'mkdir -p "$1" && cat >"$1/.$2.part" && mv -f "$1/.$2.part" "$1/$2"'
+# What is written has the VM's secrets in clear.
+_WRITE = 'mkdir -p "$1" && umask 077 && cat >"$1/.$2.part" && mv -f "$1/.$2.part" "$1/$2"'
 
 
 def vmm(context: VmContext, place: Place, action: str, *args: Argument, said: Message | None = None) -> Step:
@@ -83,11 +85,13 @@ def deploy(context: VmContext) -> list[Step]:
 
 
 def _deployment_text(context: VmContext) -> str:
-    kind = context.vmm.deployment_type
+    kind = context.vmm.deployment_type.lower()
+    if kind in domain.TYPES:
+        return domain.deployment_text(context)
     if kind != "xml":
         raise PlanError(
             f"vm {context.vm.oid}: deployment files of TYPE {kind!r} (VM_MAD {context.vmm.name}) cannot "
-            "be made by this version, only xml"
+            "be made by this version, only kvm, qemu and xml"
         )
     return context.vm_xml
 

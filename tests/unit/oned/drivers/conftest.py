@@ -32,6 +32,7 @@ VM_MAD = [ NAME = "lxd", EXECUTABLE = "one_vmm_exec", ARGUMENTS = "-t 15 -r 0 lx
 VM_MAD = [ NAME = "mixed", EXECUTABLE = "one_vmm_exec",
            ARGUMENTS = "-t 6 -p -w 77 -l poll,reset=reset_fe kvm" ]
 VM_MAD = [ NAME = "kvm", EXECUTABLE = "one_vmm_exec", ARGUMENTS = "-t 15 -r 0 kvm", TYPE = "kvm" ]
+VM_MAD = [ NAME = "old", EXECUTABLE = "one_vmm_exec", ARGUMENTS = "-t 15 -r 0 old", TYPE = "xen" ]
 VM_MAD = [ NAME = "cloud", EXECUTABLE = "one_vmm_sh", ARGUMENTS = "-p -t 15 -r 0 -s sh cloud", TYPE = "xml" ]
 TM_MAD = [ EXECUTABLE = "one_tm", ARGUMENTS = "-t 15 -d dummy,shared,ssh,qcow2,ceph" ]
 """

@@ -52,6 +52,28 @@ def test_output_error_and_code(script: Script) -> None:
     assert not outcome.timed_out
 
 
+def test_an_action_tells_how_far_it_is(script: Script) -> None:
+    told: list[str] = []
+    path = script(
+        "echo 'INFO: half' >&2; echo other >&2; printf 'INFO: a' >&2; sleep 0.1; echo 'll' >&2; sleep 60"
+    )
+
+    async def go() -> Outcome:
+        with closing(Runner()) as runner:
+            stop = asyncio.Event()
+
+            def tell(line: str) -> None:
+                told.append(line)
+                if len(told) == 2:
+                    stop.set()  # told while the action runs, which goes on for a minute
+
+            return await runner.run(Command((str(path),), 100), stop, tell)
+
+    outcome = asyncio.run(go())
+    assert told == ["half", "all"]
+    assert outcome.stderr == "INFO: half\nother\nINFO: all\n"
+
+
 def test_a_large_input_does_not_block(script: Script) -> None:
     assert outcome_of(script("wc -c"), stdin=b"x" * 3_000_000).stdout.strip() == "3000000"
 
@@ -59,12 +81,15 @@ def test_a_large_input_does_not_block(script: Script) -> None:
 def test_environment_folder_and_session(
     script: Script, location: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in [name for name in os.environ if "proxy" in name.lower() or name.startswith("SSL_CERT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("SECRET_OF_THE_ENGINE", "x")
     monkeypatch.setenv("ONE_AUTH", "/some/file")
     outcome = outcome_of(script("env; pwd; ps -o sid= -p $$ | tr -d ' '; echo $$"))
     *env, folder, session, pid = outcome.stdout.splitlines()
     names = {line.partition("=")[0] for line in env}
-    expected = {"PATH", "HOME", "ONE_LOCATION", "ONE_AUTH", "LANG", "LC_ALL", "ONEBOX_STEP"}
+    expected = {"PATH", "HOME", "ONE_LOCATION", "ONE_AUTH", "LANG", "LC_ALL", "ONEBOX_STEP", "no_proxy"}
     assert names - {"PWD", "OLDPWD", "SHLVL", "_"} - {"ONE_XMLRPC"} == expected
     assert "LANG=C" in env
     assert folder == str(location / "var")

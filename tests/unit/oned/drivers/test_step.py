@@ -63,6 +63,7 @@ def test_the_deployment_file_of_a_local_driver(context: Make, location: Path) ->
 def test_the_variant_is_run_when_it_exists(context: Make, script: Callable[..., Path]) -> None:
     step = tm_plan.prolog(context("lxc", DISK))[0]
     plain = script("", "tm/qcow2/clone")
+    plain.with_name("clone.ssh").unlink(missing_ok=True)
     assert step.command("", 5).argv[0] == str(plain)
     special = script("", "tm/qcow2/clone.ssh")
     assert step.command("", 5).argv[0] == str(special)
@@ -101,6 +102,7 @@ def test_a_piped_script_needs_no_copy_on_the_node(script: Callable[..., Path]) -
 def test_an_action_that_a_driver_may_lack(context: Make, script: Callable[..., Path], tmp_path: Path) -> None:
     step = vmm_plan.poll(context("mixed"), context("mixed").here)
     command = step.command("", 30)
+    script("", "vmm/kvm/poll").unlink()
     assert subprocess.run(command.argv, capture_output=True, timeout=30).stdout == b"STATE=unsupported\n"
     script('echo "STATE=a $*"', "vmm/kvm/poll")
     assert (

@@ -200,5 +200,14 @@ def test_drivers_that_configure_the_guest_get_its_secrets_in_clear(context: Make
 
 
 def test_what_cannot_be_planned(context: Make) -> None:
-    with pytest.raises(PlanError, match="TYPE 'kvm'"):
-        vmm_plan.deploy(context("kvm"))
+    with pytest.raises(PlanError, match="TYPE 'xen'"):
+        vmm_plan.deploy(context("old"))
+
+
+def test_libvirt_gets_a_domain(context: Make) -> None:
+    template = 'CPU="1" MEMORY="64" OS=[ARCH="x86_64"] GRAPHICS=[TYPE="vnc",PASSWD="sesame"]'
+    step = vmm_plan.deploy(context("kvm", template))[-1]
+    assert step.name == "vmm/kvm/deploy"
+    assert step.stdin.startswith("<domain ") and "sesame" in step.stdin
+    assert [file.text for file in step.files] == [step.stdin]
+    assert not any("sesame" in str(arg) for arg in step.args)

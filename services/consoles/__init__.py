@@ -1,0 +1,1 @@
+"""Consoles of machines for browsers: tokens, and the proxy between websockets and VNC; see the README."""

@@ -1,0 +1,1 @@
+"""Deployment files of the hypervisors that libvirt drives; see ``domain``."""
