@@ -13,6 +13,7 @@ from bootstrap.programs import Program
 # Added to the database's usual port in native mode: 3306 may well be taken on a person's machine.
 NATIVE_MYSQL_SHIFT = 10000
 ONED_PORT = 2633
+_FIRST_USER_PORT, _LAST_PORT = 1024, 65535
 
 
 class StepError(Exception):
@@ -55,6 +56,18 @@ class Context:
     def oned_port(self) -> int:
         """Port of the XML-RPC interface."""
         return ONED_PORT + (self.settings.port_offset if self.native else 0)
+
+    @property
+    def monitord_port(self) -> int:
+        """Port that the agents on the nodes report to, UDP and TCP."""
+        return int(self.settings["MONITORD_PORT"]) + (self.settings.port_offset if self.native else 0)
+
+    @property
+    def console_port(self) -> int:
+        """Port of the websockets to the screens of machines."""
+        port = int(self.settings["SUNSTONE_VNC_PORT"]) + (self.settings.port_offset if self.native else 0)
+        # A native instance may be that far away: it begins anew above the ports of root.
+        return port if port <= _LAST_PORT else port - _LAST_PORT + _FIRST_USER_PORT
 
     @property
     def oned_url(self) -> str:

@@ -67,6 +67,10 @@ _GENERAL = (
     Param("OPENNEBULA_ONEGATE_HOST", "host of the OneGate endpoint that machines are told, where one runs "
           "elsewhere", checks.host, "${OPENNEBULA_HOST}", _CORE),
     Param("ONEGATE_PORT", "port of that endpoint", _PORT, "5030", _CORE),
+    Param("MONITORD_PORT", "port that the agents on the nodes report to, UDP and TCP, equal inside and "
+          "outside", _PORT, "4124", _CORE),
+    Param("SUNSTONE_VNC_PORT", "port of the consoles' websockets, equal inside and outside", _PORT, "29876",
+          _CORE),
     Param("ONED_HOST", "where oned runs, when not in this container", checks.host, "localhost",
           ("scheduler",), required_for=("scheduler",)),
     Param("MAINTENANCE_MODE", "configure the services but start none of them", checks.boolean, "no",
@@ -145,13 +149,11 @@ _OWN_CHANGES = (
 )  # fmt: skip
 
 _ELSEWHERE = (
-    _elsewhere("MONITORD_PORT", "monitord port, equal inside and outside", _PORT, "4124", "monitord"),
     _elsewhere("OPENNEBULA_CUSTOMER_TOKEN", "customer support token", checks.text, "", "sunstone",
                secret=True),
     _elsewhere("SUNSTONE_HTTPS_ENABLED", "serve Sunstone over TLS", checks.boolean, "yes", "sunstone"),
     _elsewhere("SUNSTONE_PORT", "published HTTP port", _PORT, "80", "sunstone"),
     _elsewhere("SUNSTONE_TLS_PORT", "published HTTPS port", _PORT, "443", "sunstone"),
-    _elsewhere("SUNSTONE_VNC_PORT", "noVNC port, equal inside and outside", _PORT, "29876", "sunstone"),
     _elsewhere("MEMCACHED_HOST", "where memcached runs", checks.host, "localhost", "memcached"),
     _elsewhere("FIREEDGE_HOST", "where FireEdge runs", checks.host, "localhost", "fireedge"),
     _elsewhere("GUACD_HOST", "where guacd runs", checks.host, "localhost", "guacd"),

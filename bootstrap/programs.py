@@ -4,15 +4,17 @@ Fields: name, priority, services (words of OPENNEBULA_SERVICE that need it), com
 ``%(code)s``, ``%(run)s`` and ``%(var)s`` are filled in), before (commands that must succeed first), waits
 (name and deadline_s of what must be there first), user (container only), kind (service, oneshot or
 listener), native (also without a container), needs_inner_mysql (only with the MariaDB of this instance),
-needs_tls_proxy (only with TLS_PROXY_ENABLED), autostart, stopsignal, stopwaitsecs, stopasgroup, startsecs,
-startretries, environment, parameters (names of image parameters, no secrets, that it gets in its
-environment), follows (a one-shot that runs again whenever that program has started again), ends_container
-(when it says that the start has to be given up, the container ends), events (listener), log (its own file
-in the log folder), ends_leftovers (kill what a killed run of it left behind).
+needs_tls_proxy (only with TLS_PROXY_ENABLED), needs_program (natively only where that is installed),
+autostart, stopsignal, stopwaitsecs, stopasgroup, startsecs, startretries, environment, parameters (names of
+image parameters, no secrets, that it gets in its environment), follows (a one-shot that runs again whenever
+that program has started again), ends_container (when it says that the start has to be given up, the container
+ends), events (listener), log (its own file in the log folder), ends_leftovers (kill what a killed run of it
+left behind).
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tomllib
 from collections.abc import Iterable
@@ -50,6 +52,7 @@ class Program:
     native: bool = True
     needs_inner_mysql: bool = False
     needs_tls_proxy: bool = False
+    needs_program: str = ""
     autostart: bool = True
     stopsignal: str = "TERM"
     stopwaitsecs: int = 15
@@ -115,6 +118,7 @@ def select(
             and (program.native or not native)
             and (inner_mysql or not program.needs_inner_mysql)
             and (tls_proxy or not program.needs_tls_proxy)
+            and not (native and program.needs_program and shutil.which(program.needs_program) is None)
         ),
         key=lambda program: (program.priority, program.name),
     )

@@ -33,6 +33,24 @@ def oned(context: Context) -> None:
     _edit(context, paths.etc() / "oned.conf", change)
 
 
+def monitord(context: Context) -> None:
+    """Set the port of the agents' reports in monitord.conf."""
+
+    def change(document: Document) -> None:
+        document.set("NETWORK/PORT", str(context.monitord_port))
+
+    _edit(context, paths.etc() / "monitord.conf", change)
+
+
+def consoles(context: Context) -> None:
+    """Set the port of the consoles' websockets in sunstone-server.conf."""
+
+    def change(document: Document) -> None:
+        document.set(":vnc_proxy_port", context.console_port)
+
+    _edit(context, paths.etc() / "sunstone-server.conf", change, "yaml")
+
+
 def scheduler(context: Context) -> None:
     """Set the core's endpoint in sched.conf."""
     endpoint = edit.quoted(f"{context.oned_url}/RPC2")
@@ -85,11 +103,13 @@ def _without(document: Document, path: str) -> None:
         return  # it was not there
 
 
-def _edit(context: Context, file: Path, change: Callable[[Document], None]) -> None:
+def _edit(
+    context: Context, file: Path, change: Callable[[Document], None], format_name: str = "oned"
+) -> None:
     oneadmin = context.owner("oneadmin")
     owner = files.Owner(0, oneadmin.gid) if oneadmin else None
     try:
-        document = edit.open_text(files.read(file), "oned")
+        document = edit.open_text(files.read(file), format_name)
         change(document)
     except OSError as error:
         raise StepError(f"{file}: cannot be read: {error.strerror}") from None

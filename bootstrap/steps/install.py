@@ -93,6 +93,8 @@ def remotes(context: Context) -> None:
         relative = file.relative_to(source)
         if "__pycache__" in relative.parts or relative.name == "__init__.py":
             continue
+        if any(part.startswith(".") for part in relative.parts):  # caches of a developer's tools
+            continue
         target = paths.remotes() / relative
         if file.is_dir():
             files.folder(target, 0o755, owner)

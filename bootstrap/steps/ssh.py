@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bootstrap import files, given, places, ssh_keys
 from bootstrap.context import Context, StepError
+from bootstrap.steps import ssh_native
 
 _LOCK_TIMEOUT_S = 120.0
 _DEFAULT_PORT = 22
@@ -100,6 +101,9 @@ def _authorize(context: Context, public: str, before: str) -> None:
 
 def client(context: Context) -> None:
     """Write oneadmin's client settings and known hosts, and pass the public parts on."""
+    if context.native:
+        ssh_native.client(context)
+        return
     owner = context.owner("oneadmin")
     files.folder(places.ssh_sockets(), 0o700, owner)
     files.folder(places.ssh() / "config.d", 0o700, owner)

@@ -56,6 +56,11 @@ def remotes() -> Path:
     return var() / "remotes"
 
 
+def ssh_programs() -> Path:
+    """ssh, scp and sftp of a front-end under a prefix, which has its own key and settings; else not there."""
+    return var() / ".ssh" / "bin"
+
+
 def auth_dir() -> Path:
     """Credential files of oneadmin and serveradmin; directory mode 0700."""
     return var() / ".one"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench import arrivals, chaos, cli, dispatch, mix, pools, sched
+from tests.bench import arrivals, chaos, cli, dispatch, mix, monitord, pools, sched
 from tests.bench.core import BENCHES
 from tests.bench.existing import Existing
 from tests.support.frontend import Frontend
@@ -27,7 +27,7 @@ _ALONE = {
 }
 
 # Benchmarks that need no front-end, or start one in another way.
-_WITHOUT_FRONTEND = ("sched", "boot", "chaos")
+_WITHOUT_FRONTEND = ("sched", "boot", "chaos", "monitord", "node")
 
 
 def main() -> int:
@@ -57,7 +57,7 @@ def main() -> int:
     unknown = [name for name in names if name not in known]
     if unknown:
         parser.error(f"unknown benchmark {', '.join(unknown)}; known: {', '.join(known)}")
-    for name in (*_ALONE, "chaos"):
+    for name in (*_ALONE, "chaos", "monitord"):
         if options.existing and name in names:
             parser.error(f"{name} fills a database of its own; it cannot measure an existing front-end")
     results: dict[str, object] = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
@@ -78,6 +78,12 @@ def main() -> int:
         from tests.bench import boot
 
         results["boot"] = boot.run()
+    if "node" in names:
+        from tests.bench import node
+
+        results["node"] = node.run()
+    if "monitord" in names:
+        results["monitord"] = {backend: _monitord(backend) for backend in backends}
     if "chaos" in names:
         results["chaos"] = {backend: _storms(backend, options) for backend in backends}
     print(json.dumps(results, indent=2))
@@ -104,6 +110,12 @@ def _run(backend: str, names: list[str]) -> dict[str, object]:
             print(f"{backend}: {name} …", file=sys.stderr)
             results[name] = (_ALONE.get(name) or BENCHES[name])(frontend)
     return results
+
+
+def _monitord(backend: str) -> dict[str, object]:
+    print(f"{backend}: monitord …", file=sys.stderr)
+    with _front_end(backend) as (frontend, server):
+        return monitord.run(frontend, server)
 
 
 def _storms(backend: str, options: argparse.Namespace) -> list[dict[str, object]]:

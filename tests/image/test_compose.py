@@ -62,6 +62,8 @@ def deployed(docker: Engine, image: str, tmp_path_factory: pytest.TempPathFactor
     given = {name: secrets.token_hex(12) for name in ("ONEADMIN_PASSWORD", "MYSQL_ROOT_PASSWORD")}
     settings = {
         "OPENNEBULA_HOST": "localhost", "DEPLOY_ONED_EXTERNAL_PORT": str(free_port()),
+        "DEPLOY_SUNSTONE_EXTERNAL_VNC_PORT": str(free_port()),
+        "DEPLOY_MONITORD_EXTERNAL_PORT": str(free_port()),
         "DEPLOY_SSH_EXTERNAL_PORT": str(free_port()), "DEPLOY_BIND_SSH_ADDR": "127.0.0.1",
         "DEPLOY_ONED_INTERNAL_PORT": "2633", "MYSQL_ROOT_PASSWORD": given["MYSQL_ROOT_PASSWORD"],
         "ONEADMIN_PASSWORD_FILE": "/secrets/oneadmin", "OPENNEBULA_ONECFG_PATCH": "/config/onecfg_patch",

@@ -11,8 +11,9 @@ HOST = {"OPENNEBULA_HOST": "localhost"}
 KEPT = ("/var/lib/mysql", "/var/lib/one/.one")
 PROGRAMS = {
     "crond", "mysqld", "mysqld-configure", "mysqld-upgrade", "opennebula", "opennebula-configure",
-    "opennebula-engine", "opennebula-scheduler", "opennebula-showback", "opennebula-ssh-add",
-    "opennebula-ssh-agent", "opennebula-ssh-socks-cleaner", "sshd", "stunnel", "supervisor-listener",
+    "opennebula-engine", "opennebula-monitord", "opennebula-novnc", "opennebula-scheduler",
+    "opennebula-showback", "opennebula-ssh-add", "opennebula-ssh-agent", "opennebula-ssh-socks-cleaner",
+    "sshd", "stunnel", "supervisor-listener",
 }  # fmt: skip
 
 

@@ -175,6 +175,7 @@ def test_podman_compose(
     conf.write_text(_as_containers_conf(podman))
     monkeypatch.setenv("CONTAINERS_CONF", str(conf))
     settings = {"OPENNEBULA_HOST": "localhost", "DEPLOY_ONED_EXTERNAL_PORT": "12633",
+                "DEPLOY_MONITORD_EXTERNAL_PORT": "14124", "DEPLOY_SUNSTONE_EXTERNAL_VNC_PORT": "19876",
                 "DEPLOY_SSH_EXTERNAL_PORT": "12222"}  # fmt: skip
     engine = Engine((*alone, "podman"))
     with compose.project(engine, (*alone, "podman-compose"), tmp_path, image, settings) as project:

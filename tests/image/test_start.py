@@ -35,6 +35,7 @@ WATCHED = [
     "mysqld",
     "opennebula",
     "opennebula-engine",
+    "opennebula-monitord",
     "opennebula-scheduler",
     "supervisor-listener",
 ]

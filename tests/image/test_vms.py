@@ -21,6 +21,7 @@ OPERATOR = ROOT / "tests" / "tours" / "operator.sh"
 _KILLED = {
     "opennebula": "services.oned.server",
     "opennebula-engine": "services.oned.engine",
+    "opennebula-monitord": "services.oned.monitor",
     "opennebula-scheduler": "services.scheduler",
     "mysqld": "mariadbd",
 }

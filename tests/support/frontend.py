@@ -22,6 +22,9 @@ PROGRAMS = {
     "opennebula-engine": ["-m", "services.oned.engine"],
     "opennebula-scheduler": ["-m", "services.scheduler"],
 }
+# Started by name only: hosts of the dummy drivers have no use for it.
+MONITORD = "opennebula-monitord"
+_COMMANDS = {**PROGRAMS, MONITORD: ["-m", "services.oned.monitor"]}
 
 
 def free_port() -> int:
@@ -39,6 +42,7 @@ class Frontend:
     ) -> None:
         self.folder = folder
         self.port = free_port()
+        self.monitord_port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}/RPC2"
         self.password = secrets.token_urlsafe(12)
         self.session = f"oneadmin:{self.password}"
@@ -77,6 +81,11 @@ class Frontend:
         (self.folder / "etc/sched.conf").write_text(
             f'ONE_XMLRPC = "{self.endpoint}"\n' + "\n".join(lines) + "\n"
         )
+        monitord = (ROOT / "share/etc/monitord.conf").read_text()
+        assert "PORT            = 4124" in monitord
+        (self.folder / "etc/monitord.conf").write_text(
+            monitord.replace("PORT            = 4124", f"PORT = {self.monitord_port}")
+        )
         shutil.copytree(ROOT / "services/remotes", self.folder / "var/remotes", dirs_exist_ok=True)
 
     # -- processes -----------------------------------------------------------------------------------
@@ -97,7 +106,7 @@ class Frontend:
         """Start one program; its output goes to <name>.out."""
         with open(self.folder / f"{name}.out", "ab") as out:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, *PROGRAMS[name]],
+                [sys.executable, *_COMMANDS[name]],
                 env=self.env,
                 cwd=self.folder,
                 stdout=out,

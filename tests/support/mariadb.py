@@ -114,6 +114,13 @@ class MariaDb:
             f'DB_NAME = "{name}" ]'
         )
 
+    @property
+    def pid(self) -> int:
+        """The server's process. Raises RuntimeError when it does not run."""
+        if self._process is None:
+            raise RuntimeError("the server does not run")
+        return self._process.pid
+
     def kill(self) -> None:
         """End the server as a crash would."""
         if self._process is not None:

@@ -1,4 +1,7 @@
-"""``onehost sync``: the drivers of the front-end, copied to hosts over rsync or ssh."""
+"""``onehost sync``: the drivers of the front-end, copied to hosts over rsync or ssh.
+
+The monitoring agents of the hosts notice newer actions by themselves and go on with them.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,14 @@ def sync(inv: Any) -> int:
     """Copy to every chosen host that has an older version, and note the version in the host."""
     from services.common import paths
 
-    if os.getuid() == 0:
-        raise CliError("onehost sync must not run as root: the hosts know oneadmin's key (su - oneadmin).")
     folder = paths.remotes()
     try:
+        owner = folder.stat().st_uid
         version = (folder / "VERSION").read_text(encoding="utf-8").strip()
     except OSError as error:
         raise CliError(f"{folder}/VERSION: {error.strerror}; this works on the front-end only.") from None
+    if os.getuid() == 0 and owner != 0:  # a front-end under a prefix may be root's own
+        raise CliError("onehost sync must not run as root: the hosts know oneadmin's key (su - oneadmin).")
     if not re.fullmatch(r"\d+(\.\d+)*", version):
         raise CliError(f"{folder}/VERSION: expected a version such as 6.0.0, found {version[:40]!r}")
     hosts = [host for host in chosen_hosts(inv) if _is_due(host, version, bool(inv.opts.force))]
@@ -84,9 +88,13 @@ def _copy(folder: str, host: str, target: str, over_ssh: bool) -> str:
     """Copy to one host; why that failed, or nothing."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*", host):
         return f"{host!r} is no host name"
-    where = shlex.quote(target)
     if over_ssh:
-        unpack = f"rm -rf {where} && mkdir -p {where} && tar -xf - -C {where}"
+        # Beside the present ones, and then in their place: actions and the agent run meanwhile.
+        now, new, old = (shlex.quote(target.rstrip("/") + end) for end in ("", ".new", ".old"))
+        unpack = (
+            f"rm -rf {new} {old} && mkdir -p {new} && tar -xf - -C {new} && "
+            f"{{ [ ! -e {now} ] || mv -T {now} {old}; }} && mv -T {new} {now} && rm -rf {old}"
+        )
         packed = subprocess.Popen(["tar", "-chf", "-", "-C", folder, "."], stdout=subprocess.PIPE)
         done = _run([*_SSH, "--", host, unpack], packed.stdout)
         if packed.stdout is not None:
@@ -97,17 +105,29 @@ def _copy(folder: str, host: str, target: str, over_ssh: bool) -> str:
     )
 
 
+def _environment() -> dict[str, str]:
+    """The environment, in which a front-end under a prefix finds the ssh that uses its own key."""
+    from services.common import paths
+
+    return {**os.environ, "PATH": f"{paths.ssh_programs()}:{os.environ.get('PATH', os.defpath)}"}
+
+
 def _run(command: list[str], stdin: Any) -> str:
     source = stdin if stdin is not None else subprocess.DEVNULL
     try:
-        done = subprocess.run(command, stdin=source, capture_output=True, timeout=_LIMIT_S, check=False)
+        done = subprocess.run(
+            command, stdin=source, capture_output=True, timeout=_LIMIT_S, check=False, env=_environment()
+        )
     except subprocess.TimeoutExpired:
         return f"{command[0]} took longer than {_LIMIT_S:.0f} s"
     except OSError as error:
         return f"{command[0]} cannot be started: {error.strerror}"
     if done.returncode == 0:
         return ""
-    last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    last = [row for row in said if not row.startswith("rsync")][-1:] or said[
+        -1:
+    ]  # ssh's reason, if it has one
     return f"{command[0]} exit code {done.returncode}{': ' + last[0] if last else ''}"
 
 

@@ -13,17 +13,11 @@ from services.oned.model.base import check_name
 from services.oned.model.cluster import Cluster
 from services.oned.model.host import Host, HostState
 from services.oned.model.vm import VM
+from services.oned.monitor import agents
 from services.oned.monitor.host import zero_sample
-from services.oned.store import jobs, monitoring
+from services.oned.store import monitoring
 
 _ENABLE, _DISABLE, _OFFLINE = 0, 1, 2
-
-
-def _monitor_soon(call: Call, host: Host) -> None:
-    if not jobs.has(call.tx, "HOST", host.oid, "im.MONITOR"):
-        jobs.add(
-            call.tx, kind="HOST", oid=host.oid, operation="im.MONITOR", driver=host.im_mad, host=host.name
-        )
 
 
 @method("one.host.allocate", "name:s im_mad:s vmm_mad:s cluster_id:i")
@@ -43,7 +37,7 @@ def allocate(call: Call, name: str, im_mad: str, vm_mad: str, cluster_id: int) -
     host.insert(call.tx)
     cluster.add_host(host.oid)
     cluster.save(call.tx)
-    _monitor_soon(call, host)
+    agents.start(call.tx, host)
     return host.oid
 
 
@@ -58,7 +52,7 @@ def delete(call: Call, host_id: int) -> int:
     if cluster is not None:
         cluster.remove_host(host_id)
         cluster.save(call.tx)
-    jobs.cancel(call.tx, "HOST", host_id)
+    agents.stop(call.tx, host)
     monitoring.forget_host(call.tx, host_id)
     common.forget(call, host)
     return host_id
@@ -83,8 +77,12 @@ def pool_info(call: Call) -> PoolDocument:
 @method("one.host.rename", "host_id:i name:s")
 def rename(call: Call, host_id: int, name: str) -> int:
     """Rename a host, which is also the address of its machine; the records of its VMs follow."""
+    before = Host.find(call.tx, host_id)
 
-    def tell_vms(host: Host) -> None:
+    def tell(host: Host) -> None:
+        if before is not None and host.state is not HostState.OFFLINE and not agents.is_polled(host):
+            agents.stop(call.tx, host, before.name)
+            agents.start(call.tx, host)
         for vm_id in host.vms:
             vm = VM.find(call.tx, vm_id)
             if vm is not None and vm.history is not None and vm.history.hid == host_id:
@@ -92,7 +90,7 @@ def rename(call: Call, host_id: int, name: str) -> int:
                 vm.history.store(call.tx)
                 vm.save(call.tx)
 
-    return common.rename(call, Host, host_id, name, tell_vms, right=Right.ADMIN)
+    return common.rename(call, Host, host_id, name, tell, right=Right.ADMIN)
 
 
 @method("one.host.update", "host_id:i template:s update_type:i=0", Check(Host, Right.ADMIN, "host_id"))
@@ -120,8 +118,8 @@ def status(call: Call, host_id: int, wanted: int) -> int:
         )
     host.save(call.tx)
     if wanted == _OFFLINE:
-        jobs.cancel(call.tx, "HOST", host_id)
+        agents.stop(call.tx, host)
         zero_sample(call.tx, host_id)
     elif was_offline or wanted == _ENABLE:
-        _monitor_soon(call, host)
+        agents.start(call.tx, host)
     return host_id

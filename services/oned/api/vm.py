@@ -18,6 +18,7 @@ from services.oned.model import history, restricted
 from services.oned.model.group import Group
 from services.oned.model.user import User
 from services.oned.model.vm import VM
+from services.oned.store import monitoring
 
 # action of the call: event
 ACTIONS: dict[str, str] = {
@@ -54,14 +55,24 @@ def allocate(call: Call, text: str, hold: bool) -> int:
 
 @method("one.vm.info", "vm_id:i decrypt:b=0", Check(VM, Right.USE, "vm_id"), writes=False)
 def info(call: Call, vm_id: int, decrypt: bool) -> str:
-    """The VM's document with every history record."""
-    body = common.info(call, VM, vm_id, decrypt)
+    """The VM's document with its newest monitoring sample and every history record."""
+    body = _with_sample(call, vm_id, common.info(call, VM, vm_id, decrypt))
     start, end = body.find("<HISTORY_RECORDS>"), body.rfind("</HISTORY_RECORDS>")
     # The document holds the newest record; while that is the first one there is nothing to fetch.
     if start < 0 or "<SEQ>0</SEQ>" in body[start:end]:
         return body
     records = "".join(history.bodies(call.tx, vm_id))
     return f"{body[:start]}<HISTORY_RECORDS>{records}{body[end:]}" if records else body
+
+
+def _with_sample(call: Call, vm_id: int, body: str) -> str:
+    sample = monitoring.latest_vm_sample(call.tx, vm_id)
+    if sample is None:
+        return body
+    # The first one: what comes before it are names and numbers, without markup of a user.
+    start = body.index("<MONITORING")
+    end = "/>" if body.startswith("<MONITORING/>", start) else "</MONITORING>"
+    return f"{body[:start]}{sample}{body[body.index(end, start) + len(end) :]}"
 
 
 # -- actions -----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from services.oned.drivers import step_log
 from services.oned.drivers.messages import error_text
@@ -129,7 +130,9 @@ async def run_step(
         command = step.command(deploy_id, timeout_s, output, notes)
     except (PlanError, OSError) as error:
         return Outcome(None, fault=f"{step.name}: {error}")
-    outcome = await runner.run(command, stop)
+    # A VM's log gets what an action said when it has ended; what is done to other objects is told at once.
+    tell = None if job.kind == "VM" else partial(_log.info, "%s: %s", job)
+    outcome = await runner.run(command, stop, tell)
     if outcome.dropped_bytes:
         _log.warning("%s: %s printed too much, %d bytes dropped", job, step.name, outcome.dropped_bytes)
     return outcome

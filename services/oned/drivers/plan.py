@@ -7,9 +7,9 @@ transaction that claims the job.
 from __future__ import annotations
 
 from services.common.config import ConfigError
-from services.oned.drivers import ds_plan, market_plan, tm_plan, vmm_hotplug, vmm_migrate, vmm_plan
+from services.oned.drivers import ds_plan, im_plan, market_plan, tm_plan, vmm_hotplug, vmm_migrate, vmm_plan
 from services.oned.drivers.step import PlanError, Step
-from services.oned.drivers.table import POLLED_IM_DRIVERS, Drivers, UnknownDriver
+from services.oned.drivers.table import Drivers, UnknownDriver
 from services.oned.drivers.vm_context import Reader, VmContext
 from services.oned.model.vm import VM
 from services.oned.store import Tx, pools
@@ -27,8 +27,8 @@ _ALWAYS_THERE = ("dummy", "transit")
 
 def steps(tx: Tx, job: Job, drivers: Drivers) -> list[Step]:
     """The driver actions of a job, in order; none when there is nothing to do. Raises PlanError."""
-    if job.operation == "im.MONITOR":
-        return _monitor(job, drivers)
+    if job.operation.startswith("im."):
+        return im_plan.steps(job, drivers)
     if job.operation.startswith("ds."):
         return ds_plan.steps(tx, job, drivers)
     if job.operation.startswith("market."):
@@ -68,18 +68,3 @@ def _require_listed(steps: list[Step], drivers: Drivers) -> None:
     for step in steps:
         if listed and step.driver not in (*listed, *_ALWAYS_THERE):
             raise PlanError(f"Transfer Driver '{step.driver}' not available")
-
-
-def _monitor(job: Job, drivers: Drivers) -> list[Step]:
-    if job.driver not in POLLED_IM_DRIVERS:
-        raise PlanError(f"host {job.oid}: the engine does not ask monitoring driver {job.driver!r}")
-    return [
-        Step(
-            "im",
-            job.driver,
-            "monitor",
-            (job.driver, str(job.oid), job.host),
-            drivers.timeout_s("im", "monitor"),
-            gives_output=True,
-        )
-    ]

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,13 @@ _TERM_GRACE_S = 5.0
 _OUTPUT_GRACE_S = 1.0  # for output that a left-behind child of the action could still hold open
 _EXIT_POLL_S = 0.02
 _PASSED_ON = ("PATH", "HOME", "ONE_LOCATION", "ONE_XMLRPC", "ONE_AUTH", "SSH_AUTH_SOCK")
+# For what reads from web servers.
+_WEB = (
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+_TOLD = b"INFO: "  # how drivers begin the lines of standard error that tell how far they are
+_TOLD_LENGTH_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +65,13 @@ class Outcome:
 
 
 def clean_environment() -> dict[str, str]:
-    """What actions see of our environment: what OpenNebula's drivers get, and nothing else."""
-    kept = {name: value for name in _PASSED_ON if (value := os.environ.get(name))}
+    """What actions see of our environment: what OpenNebula's drivers get, web settings, and nothing else."""
+    kept = {name: value for name in (*_PASSED_ON, *_WEB) if (value := os.environ.get(name))}
     kept.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     if "HOME" not in kept:
         kept["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
+    if paths.ssh_programs().is_dir():
+        kept["PATH"] = f"{paths.ssh_programs()}:{kept['PATH']}"
     return {**kept, "LANG": "C", "LC_ALL": "C"}
 
 
@@ -94,8 +103,13 @@ class Runner:
             self._guard.wait()
         self._guard = None
 
-    async def run(self, command: Command, stop: asyncio.Event | None = None) -> Outcome:
-        """The outcome of a command; its whole group is killed when time is up or ``stop`` is set."""
+    async def run(
+        self, command: Command, stop: asyncio.Event | None = None, tell: Callable[[str], None] | None = None
+    ) -> Outcome:
+        """The outcome of a command; its whole group is killed when time is up or ``stop`` is set.
+
+        tell: gets each line in which the action says how far it is (INFO: ...), while it runs.
+        """
         self._step += 1
         environment = {**self._environment, "ONEBOX_STEP": f"{os.getpid()}.{self._step}"}
         try:
@@ -114,7 +128,7 @@ class Runner:
         self._groups.add(process.pid)
         self._tell(f"+{process.pid} {self._step}\n")
         try:
-            return await _follow(process, command.timeout_s, stop)
+            return await _follow(process, command.timeout_s, stop, tell)
         except asyncio.CancelledError:
             _signal_group(process.pid, signal.SIGKILL)
             process.wait()
@@ -176,11 +190,16 @@ def run_now(command: Command) -> Outcome:
     return asyncio.run(_follow(process, command.timeout_s, None))
 
 
-async def _follow(process: subprocess.Popen[bytes], timeout_s: float, stop: asyncio.Event | None) -> Outcome:
+async def _follow(
+    process: subprocess.Popen[bytes],
+    timeout_s: float,
+    stop: asyncio.Event | None,
+    tell: Callable[[str], None] | None = None,
+) -> Outcome:
     assert process.stdout is not None and process.stderr is not None
     stdout, stderr = (
         _Output(process.stdout.fileno(), keep_end=False),
-        _Output(process.stderr.fileno(), keep_end=True),
+        _Output(process.stderr.fileno(), keep_end=True, tell=tell),
     )
     ended = asyncio.create_task(_wait_exit(process))
     stopped = asyncio.create_task(stop.wait()) if stop is not None else None
@@ -235,9 +254,11 @@ async def _wait_exit(process: subprocess.Popen[bytes]) -> None:
 class _Output:
     """Reads a pipe to its end, keeping the first or the last OUTPUT_LIMIT_BYTES."""
 
-    def __init__(self, descriptor: int, *, keep_end: bool) -> None:
+    def __init__(self, descriptor: int, *, keep_end: bool, tell: Callable[[str], None] | None = None) -> None:
         self._descriptor = descriptor
         self._keep_end = keep_end
+        self._tell = tell
+        self._line = b""  # the beginning of one that is not complete
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self.dropped_bytes = 0
@@ -254,6 +275,8 @@ class _Output:
         if not chunk:
             self.close()
             return
+        if self._tell is not None:
+            self._tell_lines(self._tell, chunk)
         self._chunks.append(chunk)
         self._size += len(chunk)
         while self._size > OUTPUT_LIMIT_BYTES:
@@ -267,6 +290,13 @@ class _Output:
                     self._chunks.append(kept)
             self._size -= len(end) - len(kept)
             self.dropped_bytes += len(end) - len(kept)
+
+    def _tell_lines(self, tell: Callable[[str], None], chunk: bytes) -> None:
+        *lines, rest = (self._line + chunk).split(b"\n")
+        self._line = rest[:_TOLD_LENGTH_MAX]
+        for line in lines:
+            if line.startswith(_TOLD):
+                tell(line[len(_TOLD) : _TOLD_LENGTH_MAX].decode("utf-8", "replace"))
 
     def close(self) -> None:
         if not self.ended.done():

@@ -26,6 +26,11 @@ _IF_THERE = '[ -x "$0" ] || { echo STATE=unsupported; exit 0; }; exec "$0" "$@"'
 UNSUPPORTED = "STATE=unsupported"
 
 
+def ssh_command() -> tuple[str, ...]:
+    """How nodes are reached: the program and its options, up to the name of the node."""
+    return _SSH
+
+
 class PlanError(ValueError):
     """An operation cannot be turned into driver actions; the message says what is missing or unknown."""
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from services.common import paths
 from services.common.config import ConfigError
 from services.common.template import is_yes
 from services.oned.config import OnedConf
 from services.oned.drivers.arguments import Arguments, parse
+from services.oned.monitor import conf as monitor_conf
 from services.oned.store.jobs import Lane
 
 
@@ -177,6 +178,14 @@ class Drivers:
         # Actions of network drivers that run on the front-end (elastic-post).
         self.local_network_actions = frozenset(settings.get("VNMAD_LOCAL_ACTIONS", _LOCAL_NETWORK).split())
 
+    @cached_property
+    def im_threads(self) -> dict[str, int]:
+        """How many agents may be started at once, by monitoring driver; none for a monitord.conf in error."""
+        try:
+            return {driver.name: driver.threads for driver in monitor_conf.load().drivers.values()}
+        except ConfigError:
+            return {}  # starts will fail, each with this reason
+
     def _vmm(self, name: str) -> VmmDriver:
         section = self.conf.driver("VM_MAD", name)
         if section is None:
@@ -213,6 +222,8 @@ class Drivers:
         shared = {"tm": self.tm_options, "ds": self.ds_options, "market": self.market_options}
         if lane.subsystem in shared:
             return shared[lane.subsystem].threads
+        if lane.subsystem == "im":
+            return self.im_threads.get(lane.driver, _IM_LIMIT)
         if lane.subsystem != "vmm":
             return _IM_LIMIT
         try:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from services.common.template import Template, TemplateError
 from services.oned.drivers.execute import Result
+from services.oned.drivers.im_plan import START, STOP
 from services.oned.engine import datastore_results, image_results, market_results
 from services.oned.lifecycle import fire, secgroup_update
+from services.oned.monitor import start_answer
 from services.oned.monitor.host import apply_host_report
 from services.oned.monitor.vm import apply_poll
 from services.oned.store import Tx, jobs
@@ -25,6 +27,11 @@ def _vm(tx: Tx, result: Result) -> None:
 
 
 def _host(tx: Tx, result: Result) -> None:
+    if result.job.operation == STOP:
+        return  # the agent is gone, or its node is
+    if result.job.operation == START:
+        start_answer.apply(tx, result.job.oid, result.ok, result.output, result.message)
+        return
     values, ok, message = Template(), result.ok, result.message
     if ok:
         try:

@@ -32,6 +32,7 @@ _DISK = {
 # What goes into the share, beside what VMs hold of it.
 _DEVICES = ("PCI", "CORE", "HUGEPAGE", "MEMORY_NODE")
 _NOT_KEPT = ("OID", "ERROR", "IM_MAD", "VM_MAD", "SYNC_STATE", "MISSING_STATE")
+_ZOMBIES = ("ZOMBIES", "TOTAL_ZOMBIES")
 _KEPT_STATES = (HostState.DISABLED, HostState.OFFLINE)
 
 
@@ -43,11 +44,13 @@ def apply_host_report(
     message: str,
     now_s: int | None = None,
     asked_s: int | None = None,
+    is_kept: bool = True,
 ) -> None:
     """Apply what the monitoring driver of a host has said, in this transaction.
 
     ok: the driver reached the host and ``values`` are its attributes; otherwise ``message`` says what failed.
     asked_s: epoch second at which it was asked, for what it says of machines.
+    is_kept: whether the sample is stored.
     A host that is gone or offline ignores reports. A disabled host stays disabled. A report with a value that
     cannot be read counts as a failure.
     """
@@ -66,13 +69,61 @@ def apply_host_report(
             host = Host.from_xml(before)
             ok, message = False, f"the report cannot be used: {error}"
         else:
-            monitoring.add_host_sample(tx, host_id, moment, sample)
+            if is_kept:
+                monitoring.add_host_sample(tx, host_id, moment, sample)
     if not ok:
         _fail(tx, host, message, moment)
     if host.to_xml() != before:
         host.save(tx)
     if ok:
         apply_machines(tx, host, found, moment if asked_s is None else asked_s)
+
+
+def apply_system(tx: Tx, host_id: int, values: Template, now_s: int) -> bool:
+    """Take over what an agent says of its host's capacity and devices: the host is monitored with that.
+
+    False for one that is gone or offline. A value that cannot be read is the host's error.
+    """
+    host = Host.find(tx, host_id)
+    if host is None or host.state is HostState.OFFLINE:
+        return False
+    before = host.to_xml()
+    kept = {name: host.template.get(name) for name in _ZOMBIES}
+    try:
+        _take(tx, host, values)
+    except TemplateValueError as error:
+        host = Host.from_xml(before)
+        _fail(tx, host, f"the report cannot be used: {error}", now_s)
+    for name, value in kept.items():
+        if value is not None:
+            host.template.set(name, value)
+    if host.to_xml() != before:
+        host.save(tx)
+    return True
+
+
+def apply_machine_states(tx: Tx, host_id: int, values: Template, asked_s: int) -> None:
+    """Take over what an agent says of its host's machines. asked_s: as for apply_vm_state()."""
+    host = Host.find(tx, host_id)
+    if host is None or host.state is HostState.OFFLINE:
+        return
+    found = machines(tx, values)
+    if found.missing:
+        before = host.to_xml()
+        _list_zombies(host, found)
+        if host.to_xml() != before:
+            host.save(tx)
+    apply_machines(tx, host, found, asked_s)
+
+
+def apply_failure(tx: Tx, host_id: int, message: str, now_s: int) -> bool:
+    """Note that a host is not monitored, with the reason; False for one that is gone or offline."""
+    host = Host.find(tx, host_id)
+    if host is None or host.state is HostState.OFFLINE:
+        return False
+    _fail(tx, host, message, now_s)
+    host.save(tx)
+    return True
 
 
 def _fail(tx: Tx, host: Host, message: str, moment_s: int) -> None:
@@ -133,7 +184,7 @@ def _list_wilds(template: Template, machines: list[Vector]) -> None:
 
 
 def _list_zombies(host: Host, found: Machines) -> None:
-    for name in ("ZOMBIES", "TOTAL_ZOMBIES"):
+    for name in _ZOMBIES:
         host.template.remove(name)
     zombies = found.zombies(host)
     if zombies:

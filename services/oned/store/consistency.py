@@ -169,7 +169,10 @@ def newest_records(tx: Tx) -> dict[int, tuple[int, int, int]]:
 # -- driver work -------------------------------------------------------------------------------------------
 def working(tx: Tx, kind: str) -> set[int]:
     """The objects of a kind that driver work is waiting or under way for."""
-    found = tx.all("SELECT DISTINCT oid FROM onebox_job WHERE kind = ? AND state <> 3", kind)
+    # The agent of a host that has just been deleted is stopped after the host is gone.
+    found = tx.all(
+        "SELECT DISTINCT oid FROM onebox_job WHERE kind = ? AND state <> 3 AND operation <> 'im.STOP'", kind
+    )
     return {int(oid) for (oid,) in found}
 
 

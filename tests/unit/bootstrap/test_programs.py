@@ -52,7 +52,8 @@ def test_order_of_starting() -> None:
     assert order == [
         "supervisor-listener", "crond", "mysqld", "sshd", "stunnel", "mysqld-upgrade", "mysqld-configure",
         "opennebula-ssh-agent", "opennebula-ssh-add", "opennebula-ssh-socks-cleaner", "opennebula",
-        "opennebula-engine", "opennebula-configure", "opennebula-scheduler", "opennebula-showback",
+        "opennebula-engine", "opennebula-monitord", "opennebula-configure", "opennebula-novnc",
+        "opennebula-scheduler", "opennebula-showback",
     ]  # fmt: skip
 
 

@@ -28,7 +28,8 @@ def test_a_fresh_instance_has_what_the_services_need(run: Runner, prefix: Path) 
     state = json.loads(places.state().read_text())
     assert state["ready_url"] == "http://127.0.0.1:2633/ready"
     assert set(state["programs"]) == {
-        "opennebula", "opennebula-engine", "opennebula-scheduler", "supervisor-listener",
+        "opennebula", "opennebula-engine", "opennebula-monitord", "opennebula-novnc", "opennebula-scheduler",
+        "opennebula-ssh-add", "opennebula-ssh-agent", "supervisor-listener",
     }  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def test_a_second_run_changes_nothing(run: Runner, prefix: Path) -> None:
     lines = run(ONEBOX_DB="mysql")
     assert files(prefix.parent) == before
     assert any(line.endswith("directories, 0 created or changed") for line in lines)
-    assert "[render programs] 7 programs, 0 changed" in lines
+    assert "[render programs] 11 programs, 0 changed" in lines
 
 
 def test_credentials_are_their_owners_only(run: Runner, prefix: Path) -> None:
@@ -98,6 +99,7 @@ def test_every_port_moves_with_the_offset(run: Runner, prefix: Path) -> None:
     assert database["PORT"] == "13406" and database["SOCKET"] == str(prefix / "var/run/mysqld.sock")
     assert config.read(prefix / "etc/sched.conf").get("ONE_XMLRPC") == "http://127.0.0.1:2733/RPC2"
     assert mysql_settings.MysqlSettings.load().port == 13406
+    assert ":vnc_proxy_port: 29976\n" in (prefix / "etc/sunstone-server.conf").read_text()
     assert json.loads(places.state().read_text())["ready_url"] == "http://127.0.0.1:2733/ready"
 
 

@@ -34,6 +34,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "tests/unit").mkdir(parents=True)
     (tmp_path / "tests/unit/test_sample.py").write_text(SAMPLE)
     monkeypatch.setattr(rings, "ROOT", tmp_path)
+    monkeypatch.setattr(rings, "_PARALLEL", ())
     return tmp_path
 
 
@@ -44,7 +45,23 @@ def ring(everything: bool) -> rings.Outcome:
 def test_a_ring_that_may_skip_passes(checkout: Path) -> None:
     outcome = ring(False)
     assert outcome.faults == ()
-    assert re.fullmatch(r"1 passed, 2 skipped, 1 xfailed in [0-9.]+s", outcome.summary)
+    assert re.fullmatch(r"1 passed, 2 skipped, 1 xfailed in [0-9.]+s.*", outcome.summary)
+
+
+def test_tests_of_a_ring_can_run_in_several_processes(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rings, "_PARALLEL", ("unit",))
+    seen = """
+import os, pathlib
+
+def test_where(): pathlib.Path(__file__ + ".seen").write_text(os.environ["PYTEST_XDIST_WORKER"])
+"""
+    (checkout / "tests/unit/test_where.py").write_text(seen)
+    outcome = ring(True)
+    assert outcome.faults == ("skipped: no mariadbd",)
+    assert outcome.summary.startswith("2 passed, 2 skipped")
+    assert (checkout / "tests/unit/test_where.py.seen").read_text().startswith("gw")
 
 
 def test_with_all_a_skipped_test_is_a_fault_unless_it_needs_the_folder(checkout: Path) -> None:

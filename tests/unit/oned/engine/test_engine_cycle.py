@@ -59,7 +59,8 @@ def test_what_cannot_be_planned_fails_with_the_reason(zone: DummyZone) -> None:
     zone.store.run(lambda tx: tx.run("DELETE FROM onebox_job WHERE kind = 'HOST'"))
     assert cycle_of(zone).turn([], renew=False).started == []
     assert zone.condition(vm) == BOOT_FAILURE
-    assert "deployment files of TYPE" in zone.value("one.vm.info", vm, False)
+    # The zone has no defaults of the hypervisor.
+    assert "VM_MAD kvm: DEFAULT " in zone.value("one.vm.info", vm, False)
 
 
 def test_a_cancelled_jobs_result_is_dropped(zone: DummyZone) -> None:

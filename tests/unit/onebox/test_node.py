@@ -1,0 +1,99 @@
+"""The parts of ``onebox node`` that need no machine: settings of others, choices, files, sudo rules."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from onebox_cli.node import access, wanted
+from onebox_cli.node.item import OwnFile, Unfit
+from onebox_cli.node.settings import Settings, edited
+from onebox_cli.ui import Failure
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ1dCBub3QgYSByZWFsIG9uZSwgaXMgaXQ/ front-end"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", '\n# Set for OpenNebula\'s drivers (onebox node).\nuser = "oneadmin"\n'),
+        ("# user\n", '# user\n\n# Set for OpenNebula\'s drivers (onebox node).\nuser = "oneadmin"\n'),
+        ('a = 1\n user="root" \nb = 2\n', 'a = 1\nuser = "oneadmin"\nb = 2\n'),
+        ('user = "x"\nc = 3\nuser = "y"\n', 'c = 3\nuser = "oneadmin"\n'),
+        ('username = "x"\nuser = "oneadmin"\n', 'username = "x"\nuser = "oneadmin"\n'),
+    ],
+)  # fmt: skip
+def test_a_value_is_changed_where_it_stands(before: str, after: str) -> None:
+    assert edited(before, {"user": '"oneadmin"'}) == after
+    assert edited(after, {"user": '"oneadmin"'}) == after, "once"
+
+
+def test_settings_find_what_differs(tmp_path: Path) -> None:
+    item = Settings("qemu", tmp_path / "qemu.conf", {"user": '"oneadmin"', "dynamic_ownership": "0"})
+    assert "user, dynamic_ownership" in item.examine().todo, "no file"
+    item.path.write_text('user = "oneadmin"\n#dynamic_ownership = 0\n')
+    assert item.examine().found == "not set: dynamic_ownership"
+
+
+def test_choices(tmp_path: Path) -> None:
+    file = tmp_path / "id.pub"
+    file.write_text(f"# ours\n{KEY}\n\n")
+    found = wanted.of("/srv/ds", "/var/tmp/one", [str(file), KEY], ["br0", "br1:eth1"])
+    assert found.keys == (KEY, KEY) and found.datastores == Path("/srv/ds")
+    assert found.bridges == (wanted.Bridge("br0"), wanted.Bridge("br1", "eth1"))
+
+
+@pytest.mark.parametrize(
+    ("datastores", "keys", "bridges", "named"),
+    [
+        ("/", [], [], "--datastores '/'"),
+        ("/srv", [], [], "--datastores '/srv'"),
+        ("srv/ds", [], [], "--datastores"),
+        ("/srv/../etc", [], [], "--datastores"),
+        ("/srv/a b", [], [], "--datastores"),
+        ("/srv/ds\n", [], [], "--datastores"),
+        ("/srv/ds", ["/nowhere/key"], [], "--key"),
+        ("/srv/ds", ["ssh-rsa"], [], "--key"),
+        ("/srv/ds", ["command=\"id\" " + KEY], [], "--key"),
+        ("/srv/ds", [], ["br0;id"], "--bridge"),
+        ("/srv/ds", [], ["-br0"], "--bridge"),
+        ("/srv/ds", [], [""], "--bridge"),
+        ("/srv/ds", [], [":eth1"], "--bridge"),
+        ("/srv/ds", [], ["b" * 16], "--bridge"),
+    ],
+)  # fmt: skip
+def test_choices_that_are_refused(datastores: str, keys: list[str], bridges: list[str], named: str) -> None:
+    with pytest.raises(Failure, match=named):
+        wanted.of(datastores, "/var/tmp/one", keys, bridges)
+
+
+def test_a_private_key_is_refused_and_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "id_rsa"
+    file.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n")
+    with pytest.raises(Failure) as refused:
+        wanted.of("/srv/ds", "/var/tmp/one", [str(file)], [])
+    assert "c2VjcmV0" not in str(refused.value) and "no public SSH key" in str(refused.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="files of a node are root's")
+def test_a_text_that_its_program_refuses_never_gets_there(tmp_path: Path) -> None:
+    item = OwnFile("sudo", tmp_path / "rules", "text\n", 0o440, ("grep", "-q", "other"))
+    with pytest.raises(Unfit):
+        item.apply()
+    assert list(tmp_path.iterdir()) == []
+    item = OwnFile("sudo", tmp_path / "rules", "text\n", 0o440, ("grep", "-q", "text"))
+    item.apply()
+    assert item.examine().is_ok
+    item.path.chmod(0o644)
+    assert item.examine().todo == f"chmod 440 {item.path}"
+
+
+def test_no_sudo_rule_has_free_parameters() -> None:
+    rules = [line for line in access.sudoers().splitlines() if line.startswith("Cmnd_Alias")]
+    assert rules
+    for command in " = ".join(rules).split("/usr/sbin/")[1:]:
+        words = command.split(",")[0].strip().split()
+        assert len(words) > 1, f"{command}: a command alone may be called with anything"
+        assert "*" not in words, command
