@@ -89,12 +89,22 @@ def _parser() -> argparse.ArgumentParser:
                        help="leave the dump's passwords of oneadmin and serveradmin")  # fmt: skip
     build = command("build", _build, "build the container image")
     build.add_argument("--engine", choices=("auto", "docker", "podman"), default="auto")
+    node = command("node", _node, "make this Debian machine a KVM node, or check it")
+    node.add_argument("--check", action="store_true", help="change nothing, say what would be done")
+    node.add_argument("--key", action="append", default=[], metavar="FILE",
+                      help="public key of the front-end (its id_rsa.pub): a file, or the key")  # fmt: skip
+    node.add_argument("--datastores", default="/var/lib/one/datastores", metavar="DIR",
+                      help="DATASTORE_LOCATION of the front-end (default: %(default)s)")  # fmt: skip
+    node.add_argument("--remotes", default="/var/tmp/one", metavar="DIR",
+                      help="SCRIPTS_REMOTE_DIR of the front-end (default: %(default)s)")  # fmt: skip
+    node.add_argument("--bridge", action="append", default=[], metavar="NAME[:INTERFACE]",
+                      help="a bridge to make, with an interface that has no address")  # fmt: skip
     test = command("test", _test, "run linters and tests")
     test.add_argument(
         "--all", action="store_true", help="install what is missing (Debian, root), skip nothing"
     )
     test.add_argument(
-        "rings", nargs="*", metavar="RING", help="lint, unit, service, image (default: all of them)"
+        "rings", nargs="*", metavar="RING", help="lint, unit, service, image, node (default: all of them)"
     )
     bench = command(
         "bench",
@@ -219,6 +229,13 @@ def _build(options: argparse.Namespace) -> int:
     container = engines.for_build(known, options.engine)
     container.build(show=True)
     return 0
+
+
+def _node(options: argparse.Namespace) -> int:
+    from onebox_cli.node import command, wanted
+
+    chosen = wanted.of(options.datastores, options.remotes, options.key, options.bridge)
+    return command.run(chosen, check=options.check)
 
 
 def _test(options: argparse.Namespace) -> int:

@@ -18,11 +18,15 @@ from onebox_cli import container, machine, venv
 from onebox_cli.instance import ROOT
 from onebox_cli.ui import Failure, say, step
 
-RINGS = ("lint", "unit", "service", "image")
+RINGS = ("lint", "unit", "service", "image", "node")
+# Their tests share nothing but the machine; a file's tests stay together, for they share what it starts.
+_PARALLEL = ("unit", "service")
+_WORKERS_MAX = 4
 WORK = ROOT / ".onebox-test"
 # Recorded answers lie beside some checkouts only; tests that need them say so, which is no fault.
 _LEFT_OUT = "left out: no ../shared"
 _PYTEST_NO_TESTS = 5
+_ACTIONS_LIB = ROOT / "services/remotes/lib"
 _SUMMARY = re.compile(r"=+ (.* in [0-9.]+s.*?) =+")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -66,7 +70,7 @@ def run(rings: Sequence[str], *, everything: bool) -> int:
         if "service" in wanted or "image" in wanted:
             with step("newer pyone"):
                 environment["ONEBOX_PYONE_610"] = str(venv.ensure(venv.PYONE_610))
-        if everything and "image" in wanted:
+        if everything and {"image", "node"} & set(wanted):
             stack.enter_context(machine.docker_engine(WORK / "dockerd.log"))
         for ring in wanted:
             outcomes.append(_ring(ring, python, environment, everything))
@@ -103,7 +107,7 @@ def _ring(ring: str, python: Path, environment: dict[str, str], everything: bool
     started = time.monotonic()
     if ring == "lint":
         outcome = _lint(python, environment)
-    elif ring == "image" and (reason := _no_engine()):
+    elif reason := _no_engine(ring):
         outcome = Outcome(ring, skipped=reason)
         if everything:
             outcome = Outcome(ring, faults=(reason,))
@@ -113,18 +117,22 @@ def _ring(ring: str, python: Path, environment: dict[str, str], everything: bool
     return outcome
 
 
-def _no_engine() -> str:
-    reasons = [
-        f"{engine}: {reason}" for engine in container.ENGINES if (reason := container.why_unusable(engine))
-    ]
-    return "; ".join(reasons) if len(reasons) == len(container.ENGINES) else ""
+def _no_engine(ring: str) -> str:
+    """Why a ring's containers cannot run here; empty when they can, or it has none. Nodes need Docker."""
+    engines = {"image": container.ENGINES, "node": ("docker",)}.get(ring, ())
+    reasons = [f"{engine}: {reason}" for engine in engines if (reason := container.why_unusable(engine))]
+    return "; ".join(reasons) if len(reasons) == len(engines) else ""
 
 
 def _lint(python: Path, environment: dict[str, str]) -> Outcome:
     faults = []
-    for command in (("ruff", "check", "--no-cache", "."), ("mypy",)):
+    # Driver actions find their modules by their folder, as no package does: a run of its own.
+    actions = ("mypy", "--strict", "--config-file", os.devnull, "--explicit-package-bases", str(_ACTIONS_LIB))
+    for command in (("ruff", "check", "--no-cache", "."), ("mypy",), actions):
         say(f"$ {' '.join(command)}")
-        if subprocess.run([python, "-m", *command], cwd=ROOT, env=environment, check=False).returncode:
+        more = {"MYPYPATH": str(_ACTIONS_LIB)} if command is actions else {}
+        found = subprocess.run([python, "-m", *command], cwd=ROOT, env=environment | more, check=False)
+        if found.returncode:
             faults.append(f"{command[0]} found faults")
     return Outcome("lint", faults=tuple(faults))
 
@@ -133,6 +141,8 @@ def _pytest(ring: str, python: Path, environment: dict[str, str], everything: bo
     with tempfile.TemporaryDirectory(prefix="onebox-ring-") as folder:
         report = Path(folder, "report.xml")
         command = [str(python), "-m", "pytest", f"tests/{ring}", f"--junitxml={report}", "-q"]
+        if ring in _PARALLEL:
+            command += ["-n", str(min(os.cpu_count() or 1, _WORKERS_MAX)), "--dist", "loadfile"]
         if sys.stdout.isatty():
             command.append("--color=yes")
         sys.stdout.flush()
