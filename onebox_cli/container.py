@@ -266,6 +266,11 @@ class Container:
             "-p",
             f"127.0.0.1:{self.instance.port}:{ONED_PORT}",
         ]
+        # Nodes report from elsewhere; everything else is for this machine alone.
+        monitord, console = (self._given(name) for name in ("MONITORD_PORT", "SUNSTONE_VNC_PORT"))
+        for protocol in ("tcp", "udp"):
+            arguments += ["-p", f"{monitord}:{monitord}/{protocol}"]
+        arguments += ["-p", f"127.0.0.1:{console}:{console}"]
         for path, suffix in VOLUMES.items():
             arguments += ["-v", f"{name}_{suffix}:{path}"]
         arguments += self._parameters()
@@ -281,12 +286,19 @@ class Container:
             reason = result.stderr.strip()[-800:]
             _call(self._engine, "rm", "-f", "-v", name)
             if "already allocated" in reason or "address already in use" in reason:
-                raise Failure(f"port {self.instance.port} is in use", advice="run up with --port-offset N")
+                ports = [str(self.instance.port), monitord, console]
+                taken = next((port for port in ports if f":{port}" in reason), ports[0])
+                raise Failure(f"port {taken} is in use", advice="run up with --port-offset N")
         raise Failure(f"{self._engine} run: {reason}", advice="or run without a container: --engine native")
+
+    def _given(self, port: str) -> str:
+        """A port that is the same inside and outside: the user's, else the usual one and the offset."""
+        return os.environ.get(port) or str(int(params.BY_NAME[port].default) + self.instance.port_offset)
 
     def _parameters(self) -> list[str]:
         """The image parameters of the user's environment; secrets go in as files, inspect shows the rest."""
         given = {"OPENNEBULA_HOST": "localhost", "OPENNEBULA_SERVICE": "all", "ONEBOX_DB": self.instance.db}
+        given |= {name: self._given(name) for name in ("MONITORD_PORT", "SUNSTONE_VNC_PORT")}
         files: dict[str, Path] = {}
         for param in params.PARAMS:
             for name in filter(None, (param.name, param.alias)):

@@ -59,8 +59,19 @@ def test_a_container_gets_no_privilege_and_a_local_port(engine: Path, tmp_path: 
     [call] = started(engine, Instance("two", tmp_path / "data", "docker", 10, "mysql"))
     assert "privileged" not in call and "cap-add" not in call
     assert " -p 127.0.0.1:2643:2633 " in call
+    assert " -p 4134:4134/tcp -p 4134:4134/udp -p 127.0.0.1:29886:29886 " in call
+    assert " -e MONITORD_PORT=4134 -e SUNSTONE_VNC_PORT=29886 " in call
     assert " -v two_mysql:/var/lib/mysql " in call
     assert "OPENNEBULA_HOST=localhost" in call and "ONEBOX_DB=mysql" in call
+
+
+def test_the_port_of_reports_can_be_chosen(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONITORD_PORT", "5000")
+    [call] = started(engine, Instance("two", tmp_path / "data", "docker", 10, "mysql"))
+    assert " -p 5000:5000/tcp -p 5000:5000/udp " in call
+    assert " -e MONITORD_PORT=5000 " in call and "4134" not in call
 
 
 def test_secrets_go_in_as_files(engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +121,9 @@ def test_a_port_in_use_is_named_and_not_tried_again(engine: Path, tmp_path: Path
     with pytest.raises(Failure, match="port 2633 is in use") as caught:
         started(engine, Instance("two", tmp_path / "data", "docker", 0, "mysql"))
     assert "--port-offset" in caught.value.advice
+    (engine / "fails").write_text("Bind for 0.0.0.0:4124 failed: port is already allocated\n")
+    with pytest.raises(Failure, match="port 4124 is in use"):
+        started(engine, Instance("two", tmp_path / "data", "docker", 0, "mysql"))
 
 
 def test_a_container_that_ended_is_a_failure_with_its_log(engine: Path, tmp_path: Path) -> None:
