@@ -30,6 +30,12 @@ def node_image(engine: Engine) -> str:
 
 
 @pytest.fixture(scope="session")
+def hypervisor(engine: Engine, node_image: str) -> str:
+    """kvm or qemu."""
+    return nodes.hypervisor(engine, node_image)
+
+
+@pytest.fixture(scope="session")
 def guest(engine: Engine, node_image: str, tmp_path_factory: pytest.TempPathFactory) -> Guest:
     """Kernel and initramfs of the guest."""
     return nodes.guest(engine, node_image, tmp_path_factory.mktemp("guest"))
@@ -60,14 +66,14 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeCloud]:
 
 
 @pytest.fixture(scope="module")
-def node(net: Network, node_image: str, cloud: NodeCloud) -> Iterator[Node]:
+def node(net: Network, node_image: str, cloud: NodeCloud, hypervisor: str) -> Iterator[Node]:
     """A node that the front-end may reach (not a host of it yet)."""
-    with nodes.start(net, node_image, cloud.key, cloud.datastores) as made:
+    with nodes.start(net, node_image, cloud.key, cloud.datastores, hypervisor=hypervisor) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def second_node(net: Network, node_image: str, cloud: NodeCloud) -> Iterator[Node]:
+def second_node(net: Network, node_image: str, cloud: NodeCloud, hypervisor: str) -> Iterator[Node]:
     """Another one."""
-    with nodes.start(net, node_image, cloud.key, cloud.datastores) as made:
+    with nodes.start(net, node_image, cloud.key, cloud.datastores, hypervisor=hypervisor) as made:
         yield made

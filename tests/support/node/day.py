@@ -67,6 +67,24 @@ class Day:
         self.shell.sh("echo morning > /data/day; sync")
         self.check_place()
 
+    def whole(self) -> int:
+        """Every step, from nothing to nothing; the image that was saved of the disk."""
+        self.create()
+        self.poweroff_resume()
+        self.suspend_resume()
+        self.migrate(live=True)
+        self.disk()
+        self.nic()
+        self.migrate(live=False)
+        self.snapshot()
+        self.note_memory()
+        self.resize()
+        saved = self.save_as()
+        self.disk_snapshot()
+        self.migrate(live=True)
+        self.terminate()
+        return saved
+
     def poweroff_resume(self) -> None:
         """The guest is asked to stop, and boots again from the same disk."""
         before = self.boots()

@@ -59,6 +59,19 @@ def build(engine: Engine) -> str:
     return IMAGE
 
 
+def hypervisor(engine: Engine, image: str) -> str:
+    """kvm where the guest boots with it, else qemu: that there is a /dev/kvm proves nothing."""
+    if not Path("/dev/kvm").exists():
+        return "qemu"
+    line = (
+        "timeout 15 qemu-system-x86_64 -accel kvm -m 128 -kernel /guest/kernel -initrd /guest/initramfs "
+        "-append 'console=ttyS0 quiet' -display none -monitor none -serial stdio -no-reboot </dev/null "
+        "| grep -q -m 1 'guest: READY'"
+    )
+    found = engine.try_call("run", "--rm", "--device", "/dev/kvm", image, "sh", "-c", line)
+    return "kvm" if found.returncode == 0 else "qemu"
+
+
 @dataclass(frozen=True)
 class Guest:
     """A kernel and an initramfs that together are a whole guest (see README)."""
@@ -134,8 +147,8 @@ def _range(engine: Engine, network: str) -> ipaddress.IPv4Network:
 class Node:
     """A machine that ``./onebox node`` prepared."""
 
-    def __init__(self, net: Network, name: str, key: Path) -> None:
-        self.net, self.name, self.key = net, name, key
+    def __init__(self, net: Network, name: str, key: Path, hypervisor: str = "qemu") -> None:
+        self.net, self.name, self.key, self.hypervisor = net, name, key, hypervisor
         self.engine = net.engine
 
     # -- looking -------------------------------------------------------------------------------------
@@ -204,18 +217,26 @@ class Node:
 
 
 @contextmanager
-def machine(net: Network, image: str, key: Path, options: Sequence[str] = ()) -> Iterator[Node]:
-    """A Debian machine with a node's packages that nothing was done to; removed at the end."""
+def machine(
+    net: Network, image: str, key: Path, options: Sequence[str] = (), hypervisor: str = "qemu"
+) -> Iterator[Node]:
+    """A Debian machine with a node's packages that nothing was done to; removed at the end.
+
+    hypervisor: what ``hypervisor()`` found; with kvm it may use this machine's.
+    """
     name = f"onebox-node-{secrets.token_hex(4)}"
-    node = Node(net, name, key)
+    node = Node(net, name, key, hypervisor)
+    device = ("--device", "/dev/kvm") if hypervisor == "kvm" else ()
     try:
         net.engine.call(
-            "run", "-d", "--name", name, "--hostname", name, "--network", net.control, *_OPTIONS, *options,
-            "-v", f"{ROOT}:/onebox:ro", image, "sleep", "infinity",
+            "run", "-d", "--name", name, "--hostname", name, "--network", net.control, *_OPTIONS, *device,
+            *options, "-v", f"{ROOT}:/onebox:ro", image, "sleep", "infinity",
         )  # fmt: skip
         net.engine.call("network", "connect", net.guests, name)
         # It is a port of the bridge: a machine's address would answer beside the guests'.
         node.sh("ip address flush dev eth1")
+        if device:
+            node.sh("chgrp kvm /dev/kvm && chmod 660 /dev/kvm")
         yield node
     finally:
         node.remove()
@@ -228,9 +249,10 @@ def start(
     key: Path,
     datastores: Path | str = "/var/lib/one/datastores",
     options: Sequence[str] = (),
+    hypervisor: str = "qemu",
 ) -> Iterator[Node]:
     """A new node that lets ``key`` (a private key's file with .pub beside it) in; removed at the end."""
-    with machine(net, image, key, options) as node:
+    with machine(net, image, key, options, hypervisor) as node:
         public = key.with_name(f"{key.name}.pub").read_text().strip()
         words = ("--key", public, "--datastores", str(datastores), "--bridge", f"{BRIDGE}:eth1")
         said = node.prepare(*words)

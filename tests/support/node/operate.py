@@ -126,8 +126,9 @@ class Operator(ABC):
         return ElementTree.fromstring(self.one(f"one{kind}", "show", "-x", str(object_id)))
 
     # -- hosts, datastores, networks -----------------------------------------------------------------
-    def add_host(self, node: Node, *, hypervisor: str = "qemu", wait_on: bool = True) -> int:
+    def add_host(self, node: Node, *, wait_on: bool = True) -> int:
         """A node as a host of ours; its id, once it is on."""
+        hypervisor = node.hypervisor
         host = self.create("onehost", "create", self.host_name(node), "-i", hypervisor, "-v", hypervisor)
         if wait_on:
             self.wait_host(host, 2)
