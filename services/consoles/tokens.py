@@ -1,8 +1,8 @@
 """Tokens: each opens one machine's screen through the proxy, for a short time.
 
-A token is a file ``one-<vm id>`` in ``<var>/sunstone_vnc_tokens`` that says ``token: host:port``, as
+A token is a file ``one-<vm id>`` in ``<run>/sunstone_vnc_tokens`` that says ``token: host:port``, as
 websockify reads it. Uses the standard library alone: client commands have no other. Source: token files of
-OpenNebula 6.0.
+OpenNebula 6.0, which has them in <var>; they are of one run, and <var> may be read-only.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Proxy:
 
 def folder() -> Path:
     """Where the token files are; the proxy makes it."""
-    return paths.var() / "sunstone_vnc_tokens"
+    return paths.run() / "sunstone_vnc_tokens"
 
 
 def issue(vm_id: int, host: str, port: int) -> str:

@@ -101,7 +101,7 @@ def test_a_screen_through_the_proxy(frontend: Frontend, cli: Commands, screen: i
         path, token = found.groups()
         assert log_in(proxy.port, path, PASSWORD) == 0
         assert log_in(proxy.port, path, "something else") == 1
-        file = frontend.folder / f"var/sunstone_vnc_tokens/one-{oid}"
+        file = frontend.folder / f"var/run/sunstone_vnc_tokens/one-{oid}"
         assert file.read_text() == f"{token}: localhost:{screen}\n"
         assert file.stat().st_mode & 0o777 == 0o600
         # A new token voids the one before.
@@ -132,7 +132,7 @@ def test_machines_without_a_screen(frontend: Frontend, cli: Commands) -> None:
         assert "can be reached from its host alone" in cli.refused(f"onevm vnc {far}")
         assert "its port must be 5900 to 65535, found 22" in cli.refused(f"onevm vnc {ssh}")
         assert f"VM {held} does not run" in cli.refused(f"onevm vnc {held}")
-        assert not list((frontend.folder / "var/sunstone_vnc_tokens").iterdir())
+        assert not list((frontend.folder / "var/run/sunstone_vnc_tokens").iterdir())
 
 
 def test_old_tokens_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,8 @@ _MASKS = (
 
 def masked(text: str, folder: Path) -> str:
     """A text without what differs from run to run; ``|`` marks the end of lines with trailing blanks."""
+    # A path shorter than its column is filled with blanks.
+    text = re.sub(rf"(?m){re.escape(str(folder))}(\S*) *$", r"/FOLDER\1", text)
     text = text.replace(str(folder), "/FOLDER")
     for pattern, instead in _MASKS:
         text = pattern.sub(instead, text)
