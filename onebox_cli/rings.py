@@ -20,7 +20,7 @@ from onebox_cli.ui import Failure, say, step
 
 RINGS = ("lint", "unit", "service", "image", "node")
 # Their tests share nothing but the machine; a file's tests stay together, for they share what it starts.
-_PARALLEL = ("unit", "service")
+_PARALLEL = ("unit", "service", "image", "node")
 _WORKERS_MAX = 4
 WORK = ROOT / ".onebox-test"
 # Recorded answers lie beside some checkouts only; tests that need them say so, which is no fault.

@@ -13,6 +13,15 @@ from tests.support.node import nodes
 from tests.support.node.cloud import NodeCloud
 from tests.support.node.nodes import Guest, Network, Node
 
+_TIMEOUT_S = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of a process may have to wait for images that are built, then emulated machines boot."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_TIMEOUT_S))
+
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:

@@ -33,7 +33,6 @@ def test_libvirt_takes_every_case(node: Node, case: Path) -> None:
         assert said.strip() == ""
 
 
-@pytest.mark.timeout(300)
 def test_a_guest_s_screen(cloud: NodeCloud, node: Node, net: Network, guest: Guest, data_image: Path) -> None:
     cloud.use_tm("ssh")
     cloud.add_host(node)

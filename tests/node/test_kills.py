@@ -20,8 +20,6 @@ from tests.support.node.cloud import NodeCloud
 from tests.support.node.nodes import Guest, Network, Node
 from tests.support.node.operate import DEADLINE_S, wait
 
-# A host that says nothing for ten seconds is asked again; when that fails too it is in error.
-_CONF = "MONITORING_INTERVAL_HOST = 10\nMANAGER_TIMER = 2\n"
 _LONG_S = 300.0
 # Emulated machines on a busy host: what takes a minute alone takes several then.
 pytestmark = pytest.mark.timeout(1200)
@@ -33,7 +31,8 @@ _PROOF = "echo proof > /data/proof; sync; cat /data/proof"
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeCloud]:
     """A native front-end that notices soon when a host is silent."""
-    made = NodeCloud(tmp_path_factory.mktemp("fe"), _CONF)
+    made = NodeCloud(tmp_path_factory.mktemp("fe"))
+    made.watch_closely()
     try:
         made.start()
         yield made

@@ -13,8 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.node.cloud import NodeCloud, wait
 from tests.support.node.nodes import Node
 
-_SETTINGS = {"MONITORING_INTERVAL_HOST": 8, "MANAGER_TIMER": 1}
-_PERIODS_S = {"BEACON_HOST": 3, "MONITOR_HOST": 3, "SYSTEM_HOST": 600}
 _MONITORED, _ERROR, _DISABLED, _OFFLINE = "2", "3", "4", "8"
 
 
@@ -22,18 +20,16 @@ _MONITORED, _ERROR, _DISABLED, _OFFLINE = "2", "3", "4", "8"
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeCloud]:
     """A front-end that misses silent hosts soon, and takes encrypted reports only."""
     made = NodeCloud(tmp_path_factory.mktemp("fe"))
+    made.watch_closely()
     conf = made.folder / "etc/monitord.conf"
     text = conf.read_text()
-    for name, seconds in _PERIODS_S.items():
-        text, count = re.subn(rf"({name}\s*=\s*)\d+", rf"\g<1>{seconds}", text)
-        assert count == 1, name
     for half, data in zip(("PUBKEY", "PRIKEY"), _key_pair(), strict=True):
         file = made.folder / f"var/.one/{half.lower()}.pem"
         file.touch(0o600)
         file.write_bytes(data)
         text, count = re.subn(rf'({half}\s*=\s*)""', rf'\g<1>"{file}"', text)
         assert count == 1, half
-    conf.write_text(text + "".join(f"{name} = {seconds}\n" for name, seconds in _SETTINGS.items()))
+    conf.write_text(text)
     try:
         made.start()
         yield made

@@ -9,6 +9,7 @@ Containers and anonymous volumes are removed at the end, whatever happened; each
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -94,10 +95,21 @@ def working_podman(command: Sequence[str], image: str) -> Engine:
     raise EngineError(f"podman starts no container on this machine: {reason}")
 
 
+@contextmanager
+def one_build() -> Iterator[None]:
+    """Only one process of a ring builds images at a time: the next one finds what it needs made."""
+    file = ROOT / ".onebox-test" / "build.lock"
+    file.parent.mkdir(exist_ok=True)
+    with file.open("w") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)  # the kernel gives it back, however the process ends
+        yield
+
+
 def build(engine: Engine) -> str:
     """The image made from this tree; a tree that has not changed is not built again."""
     script = [str(ROOT / "image" / "build.sh"), "--engine", engine.command[0], "--tag", IMAGE]
-    result = subprocess.run(script, text=True, capture_output=True, stdin=subprocess.DEVNULL)
+    with one_build():
+        result = subprocess.run(script, text=True, capture_output=True, stdin=subprocess.DEVNULL)
     if result.returncode:
         raise EngineError(f"image/build.sh: exit code {result.returncode}: {result.stderr[-4000:]}")
     return IMAGE

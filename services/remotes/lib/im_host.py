@@ -24,10 +24,12 @@ _CARDS = re.compile(
 _CPU_SPAN_S = 1.0
 # All hypervisors whose probes these are run machines of kvm (qemu is its slow form), as release 6.0 says it.
 _HYPERVISOR = "kvm"
+# There where control groups are of version 2, by which machines' shares of processors count otherwise.
+_CGROUPS_V2 = "/sys/fs/cgroup/cgroup.controllers"
 
 
 def capacity(at: Context) -> str:
-    """What the node has: HYPERVISOR, TOTALCPU, CPUSPEED (MHz), TOTALMEMORY."""
+    """What the node has: HYPERVISOR, TOTALCPU, CPUSPEED (MHz), TOTALMEMORY, CGROUPS_VERSION (1 or 2)."""
     cpus = _cpus()
     found = re.search(r"^cpu MHz\s*:\s*([\d.]+)", _text("/proc/cpuinfo"), re.MULTILINE)
     speed_mhz = round(float(found[1])) if found else 0
@@ -36,6 +38,7 @@ def capacity(at: Context) -> str:
         + line("TOTALCPU", cpus * 100)
         + line("CPUSPEED", speed_mhz)
         + line("TOTALMEMORY", _memory_kb()[0])
+        + line("CGROUPS_VERSION", 2 if os.path.exists(_CGROUPS_V2) else 1)
     )
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onebox_cli.node.packages import PACKAGES
-from tests.support.containers import ROOT, Engine, EngineError
+from tests.support.containers import ROOT, Engine, EngineError, one_build
 
 IMAGE = "onebox-node:test"
 BRIDGE = "br0"
@@ -38,6 +38,11 @@ _OPTIONS = (
 
 def build(engine: Engine) -> str:
     """The image of a machine that has a node's packages; made once for a state of its sources."""
+    with one_build():
+        return _build(engine)
+
+
+def _build(engine: Engine) -> str:
     digest = hashlib.sha256(" ".join(PACKAGES).encode())
     for file in sorted(_SOURCE.iterdir()):
         digest.update(file.read_bytes())

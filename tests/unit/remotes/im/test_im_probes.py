@@ -49,6 +49,15 @@ def test_context_is_checked(files: NodeFiles) -> None:
             context(arguments, config)
 
 
+def test_the_version_of_control_groups(at: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """oned writes deployment files after it: version 2 refuses shares above 10000."""
+    file = tmp_path / "cgroup.controllers"
+    monkeypatch.setattr(im_host, "_CGROUPS_V2", str(file))
+    assert Template.parse(im_host.capacity(at)).get("CGROUPS_VERSION") == "1"
+    file.write_text("cpu memory")
+    assert Template.parse(im_host.capacity(at)).get("CGROUPS_VERSION") == "2"
+
+
 def test_capacity_and_usage(at: Context) -> None:
     """The figures of this machine, as whole numbers that fit each other."""
     capacity = Template.parse(im_host.capacity(at) + im_host.architecture(at) + im_host.name(at))
