@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench import arrivals, chaos, cli, dispatch, mix, monitord, pools, sched
+from tests.bench import arrivals, chaos, cli, dispatch, kills, mix, monitord, pools, sched
 from tests.bench.core import BENCHES
 from tests.bench.existing import Existing
 from tests.support.frontend import Frontend
@@ -27,7 +27,7 @@ _ALONE = {
 }
 
 # Benchmarks that need no front-end, or start one in another way.
-_WITHOUT_FRONTEND = ("sched", "boot", "chaos", "monitord", "node")
+_WITHOUT_FRONTEND = ("sched", "boot", "chaos", "monitord", "node", "kills")
 
 
 def main() -> int:
@@ -51,6 +51,7 @@ def main() -> int:
         "--existing", action="store_true", help="measure the front-end of ONE_XMLRPC and ONE_AUTH instead"
     )
     chaos.add_options(parser)
+    kills.add_options(parser)
     options = parser.parse_args()
     names = options.names or [*BENCHES]
     known = (*BENCHES, *_ALONE, *_WITHOUT_FRONTEND)
@@ -82,6 +83,8 @@ def main() -> int:
         from tests.bench import node
 
         results["node"] = node.run()
+    if "kills" in names:
+        results["kills"] = kills.run(options)
     if "monitord" in names:
         results["monitord"] = {backend: _monitord(backend) for backend in backends}
     if "chaos" in names:

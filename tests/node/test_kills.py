@@ -6,26 +6,22 @@ Killed are the front-end, sshd, libvirtd, the machine itself, and the network be
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from services.oned.lifecycle.states import LcmState, VmState
 from tests.support.node.cloud import NodeCloud
+from tests.support.node.field import PROOF, Field, kill_front_end, revive
 from tests.support.node.nodes import Guest, Network, Node
-from tests.support.node.operate import DEADLINE_S, wait
+from tests.support.node.operate import wait
 
 _LONG_S = 300.0
 # Emulated machines on a busy host: what takes a minute alone takes several then.
 pytestmark = pytest.mark.timeout(1200)
 _POWEROFF, _DONE, _SUSPENDED = int(VmState.POWEROFF), int(VmState.DONE), int(VmState.SUSPENDED)
 _ACTIVE = int(VmState.ACTIVE)
-_PROOF = "echo proof > /data/proof; sync; cat /data/proof"
 
 
 @pytest.fixture(scope="module")
@@ -40,62 +36,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeCloud]:
         made.close()
 
 
-@dataclass
-class Field:
-    """A cloud of two nodes, and what machines are made of."""
-
-    cloud: NodeCloud
-    nodes: tuple[Node, Node]
-    hosts: tuple[int, int]
-    images: tuple[int, int, int]
-    network: int
-
-    def make(self) -> int:
-        """A new VM that may only run on the first node."""
-        where = f'"ID={self.hosts[0]}"'
-        text = self.cloud.guest_template(self.images, self.network, SCHED_REQUIREMENTS=where)
-        return self.cloud.create("onevm", "create", "/dev/stdin", stdin=text)
-
-    def started(self) -> int:
-        """One that runs, with a file on its disk."""
-        vm = self.make()
-        self.cloud.wait_vm(vm)
-        self.cloud.shell(vm).wait_ping()
-        assert self.cloud.shell(vm).sh(_PROOF) == "proof"
-        return vm
-
-    def still_there(self, vm: int) -> None:
-        """It answers, and the file can be read."""
-        self.cloud.shell(vm).wait_ping(said=lambda: f"{self.cloud.vm_log(vm)}\n{self.cloud.tails()}")
-        assert self.cloud.shell(vm).sh("cat /data/proof") == "proof"
-
-    def at(self, vm: int, lcm_state: LcmState) -> None:
-        """Return while the VM is in that state of passage; the database is asked, for it is quick."""
-        with closing(sqlite3.connect(f"file:{self.cloud.folder}/var/one.db?mode=ro", uri=True)) as database:
-            deadline = time.monotonic() + DEADLINE_S
-            seen: list[tuple[int, int]] = []
-            while time.monotonic() < deadline:
-                found = database.execute("SELECT state, lcm_state FROM vm_pool WHERE oid=?", (vm,)).fetchone()
-                if found == (_ACTIVE, int(lcm_state)):
-                    return
-                if not seen or seen[-1] != found:
-                    seen.append(found)
-                time.sleep(0.002)
-        raise AssertionError(f"vm {vm} was not seen in {lcm_state.name}, but in {seen}")
-
-    def end(self, vm: int) -> None:
-        """Terminate it: nothing of it is left on the nodes."""
-        self.cloud.one("onevm", "terminate", "--hard", str(vm))
-        self.cloud.wait_vm(vm, _DONE)
-        for node in self.nodes:
-            assert f"one-{vm}" not in node.domains()
-            left = [name for name in node.files(self.cloud.datastores) if f"{name}/".startswith(f"0/{vm}/")]
-            assert left == []
-            assert [tap for tap in node.taps() if tap.startswith(f"one-{vm}-")] == []
-            assert [rule for rule in node.rules() if f"one-{vm}-" in rule] == []
-            assert f"guest=one-{vm}," not in node.sh("ps -C qemu-system-x86_64 -o args= || true")
-
-
 @pytest.fixture(scope="module")
 def field(
     cloud: NodeCloud, node: Node, second_node: Node, net: Network, guest: Guest, data_image: Path
@@ -107,19 +47,6 @@ def field(
     )
 
 
-def kill_front_end(cloud: NodeCloud) -> None:
-    for name in cloud.processes:
-        cloud.kill(name)
-    cloud.start()
-
-
-def revive(node: Node, service: str) -> None:
-    """Start a service that was killed, as systemd would."""
-    node.exec(f"/usr/sbin/{service}", *(["-d"] if service == "libvirtd" else []))
-    check = "virsh -c qemu:///system uri" if service == "libvirtd" else "true"
-    wait(f"{service} on {node.name}", lambda: node.ssh(check).returncode == 0)
-
-
 # -- the front-end -----------------------------------------------------------------------------------------
 def test_front_end_killed_at_each_step(field: Field) -> None:
     """Every operation is finished by the next engine; none is done twice, none is lost."""
@@ -129,7 +56,7 @@ def test_front_end_killed_at_each_step(field: Field) -> None:
         kill_front_end(cloud)
     cloud.wait_vm(vm)
     cloud.shell(vm).wait_ping()
-    assert cloud.shell(vm).sh(_PROOF) == "proof"
+    assert cloud.shell(vm).sh(PROOF) == "proof"
     steps = [
         (("suspend",), LcmState.SAVE_SUSPEND, _SUSPENDED),
         (("resume",), LcmState.BOOT_SUSPENDED, _ACTIVE),

@@ -70,7 +70,7 @@ class GuestShell:
 
 
 # BOOT_FAILURE … of the life cycle: nothing moves on from them by itself.
-_FAILED = frozenset({36, 37, 38, 39, 40, 41, 42, 44, 46, 47, 48, 49, 50, 61})
+FAILED = frozenset({36, 37, 38, 39, 40, 41, 42, 44, 46, 47, 48, 49, 50, 61})
 
 
 class Operator(ABC):
@@ -212,7 +212,7 @@ class Operator(ABC):
 
         def there() -> bool:
             found = self.vm_state(vm)
-            if wanted[1] not in _FAILED and found[0] == 3 and found[1] in _FAILED:
+            if wanted[1] not in FAILED and found[0] == 3 and found[1] in FAILED:
                 raise Failed(f"vm {vm} is in failure state {found}, expected {wanted}\n{self.vm_log(vm)}")
             return found[0] == wanted[0] and wanted[1] in (None, found[1])
 
