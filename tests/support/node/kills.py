@@ -10,8 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from subprocess import SubprocessError
 
 from services.oned.lifecycle.states import LcmState, VmState
+from tests.support.containers import EngineError
 from tests.support.node.field import PROOF, Field, kill_front_end, revive
 from tests.support.node.nodes import Node
 from tests.support.node.operate import FAILED, Failed, wait
@@ -113,7 +115,7 @@ class Matrix:
         started = time.monotonic()
         try:
             self._play(step, victim, side, cell)
-        except AssertionError as error:
+        except (AssertionError, RuntimeError, OSError, EngineError, SubprocessError) as error:
             cell.finding = str(error)[:4000] or "an assertion without words"
             self.vm = -1
         cell.seconds = round(time.monotonic() - started, 1)
@@ -201,13 +203,20 @@ class Matrix:
         """The state in which the VM rests; noted in the cell."""
         found = wait(
             f"vm {self.vm} rests",
-            lambda: _rests(state := self.field.state(self.vm)) and state,
+            lambda: self._supervised() and _rests(state := self.field.state(self.vm)) and state,
             _SETTLE_S,
             lambda: self._said(self.vm),
         )
         if cell is not None and cell.states[-1:] != [_name(found)]:
             cell.states.append(_name(found))
         return found[0], found[1]
+
+    def _supervised(self) -> bool:
+        """Start programs that ended by themselves, as Supervisor would: an engine that was held up does."""
+        for name, process in list(self.cloud.processes.items()):
+            if process.poll() is not None:
+                self.cloud.start(name)
+        return True
 
     def _back(self, vm: int, cell: Cell) -> None:
         """Retry and resume until the guest answers; its file is there, and one node alone runs it."""
