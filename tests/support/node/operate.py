@@ -186,13 +186,16 @@ class Operator(ABC):
         return self.create("onevnet", "create", "/dev/stdin", stdin=template)
 
     # -- machines ------------------------------------------------------------------------------------
+    # An emulated timer on a busy machine may miss ticks, for which the kernel would stop (IO-APIC + timer).
+    _KERNEL_CMD = "console=ttyS0 quiet no_timer_check"
+
     def guest_template(self, images: tuple[int, int, int], network: int, **more: str) -> str:
         """A template of a small guest with the data disk and an interface; ``more`` attributes."""
         kernel, initramfs, data = images
         texts = {
             "NAME": '"guest"', "CPU": '"0.1"', "VCPU": '"1"', "MEMORY": '"128"',
             "OS": f'[KERNEL_DS="$FILE[IMAGE_ID={kernel}]",INITRD_DS="$FILE[IMAGE_ID={initramfs}]",'
-            'KERNEL_CMD="console=ttyS0 quiet"]',
+            f'KERNEL_CMD="{self._KERNEL_CMD}"]',
             "DISK": f'[IMAGE_ID="{data}"]', "NIC": f'[NETWORK_ID="{network}",MODEL="virtio"]',
             "GRAPHICS": '[TYPE="VNC",LISTEN="0.0.0.0"]', "CONTEXT": '[NETWORK="YES",SET_HOSTNAME="guest"]',
             **more,
