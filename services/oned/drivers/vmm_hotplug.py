@@ -123,21 +123,22 @@ def attach_nic(context: VmContext) -> list[Step]:
         )
     told = context_disk.steps(context)
     said = _with_context(context, told)
-    networks = Networks(context, is_clear=True)
+    networks = Networks(context, is_clear=True, only=_only(context, nic))
     steps: list[Step] = []
+    undo = tuple(networks.clean(place)) if _is_connected(context, nic) else ()
     if not _is_alias(context, nic):
         args = (nic["MAC"], nic["BRIDGE"], nic.get("MODEL") or "-", nic["VN_MAD"], nic["TARGET"])
         plug = vmm(context, place, "attach_nic", context.deploy_id, *args, said=said)
         unplug = vmm(context, place, "detach_nic", context.deploy_id, nic["MAC"], said=said)
-        steps += networks.pre(place)
-        steps.append(replace(plug, redo=(unplug,)))
-        steps += networks.post(place, context.deploy_id, undo=(unplug,))
-    elif _is_outside(nic):
-        steps += [*networks.pre(place), *networks.post(place, context.deploy_id)]
-    elif nic["VN_MAD"] in _FILTERING:
-        networks = Networks(context, is_clear=True, only=nic["VN_MAD"])
-        steps += networks.post(place, context.deploy_id)
-    return [*steps, *_tell(context, told, said)]
+        steps += networks.pre(place, undo)
+        steps.append(replace(plug, undo=undo, redo=(unplug,)))
+        undo = (unplug, *undo)
+        steps += networks.post(place, context.deploy_id, undo)
+    elif _is_connected(context, nic):
+        steps += networks.pre(place, undo) if _is_outside(nic) else []
+        steps += networks.post(place, context.deploy_id, undo)
+    # What the VM does not get must not stay in the machine: its address is given to others.
+    return [*steps, *(replace(step, undo=(*step.undo, *undo)) for step in _tell(context, told, said))]
 
 
 def detach_nic(context: VmContext) -> list[Step]:
@@ -147,19 +148,27 @@ def detach_nic(context: VmContext) -> list[Step]:
         raise PlanError(f"interface {nic.get('NIC_ID', '?')} of vm {context.vm_id} has no MAC")
     told = context_disk.steps(context, without=nic)
     said = _with_context(context, told)
-    networks = Networks(context, is_clear=True)
     steps: list[Step] = []
     if not _is_alias(context, nic):
         steps.append(vmm(context, place, "detach_nic", context.deploy_id, nic["MAC"], said=said))
-    if not _is_alias(context, nic) or _is_outside(nic):
-        steps += networks.clean(place)
-    elif nic.get("VN_MAD") in _FILTERING:
-        steps += Networks(context, is_clear=True, only=nic["VN_MAD"]).clean(place)
+    if _is_connected(context, nic):
+        steps += Networks(context, is_clear=True, only=_only(context, nic)).clean(place)
     return [*steps, *_tell(context, told, said)]
 
 
 def _is_alias(context: VmContext, nic: Vector) -> bool:
     return any(nic is alias for alias in context.vm.template.vectors("NIC_ALIAS"))
+
+
+def _is_connected(context: VmContext, nic: Vector) -> bool:
+    """Whether network drivers have something to do for it: aliases can be the guest's affair alone."""
+    return not _is_alias(context, nic) or _is_outside(nic) or nic.get("VN_MAD") in _FILTERING
+
+
+def _only(context: VmContext, nic: Vector) -> str:
+    """The one network driver that takes part, where the address alone is meant."""
+    is_inside = _is_alias(context, nic) and not _is_outside(nic)
+    return nic.get("VN_MAD", "") if is_inside else ""
 
 
 def _is_outside(nic: Vector) -> bool:
@@ -188,10 +197,11 @@ def _tell(context: VmContext, told: list[Step], said: Message) -> list[Step]:
     if not path:
         return []
     place, device = context.here, context_disk.target_device(context)
+    insert = vmm(context, place, "reconfigure", context.deploy_id, device, path, said=said)
     return [
         vmm(context, place, "prereconfigure", context.deploy_id, device, said=said),
-        *told,
-        vmm(context, place, "reconfigure", context.deploy_id, device, path, said=said),
+        *(replace(step, undo=(insert,)) for step in told),  # the disk that was there is there still
+        insert,
     ]
 
 
