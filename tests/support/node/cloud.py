@@ -52,10 +52,15 @@ class NodeCloud(Frontend, Operator):
         return str(folder)
 
     def watch_closely(self) -> None:
-        """Have monitord miss a silent host within seconds; before ``start``."""
+        """Have monitord miss a silent host, and what it was not told of a machine, soon; before ``start``."""
         file = self.folder / "etc/monitord.conf"
         text = file.read_text()
-        for name, seconds in {"BEACON_HOST": 3, "MONITOR_HOST": 3, "SYSTEM_HOST": 600}.items():
+        for name, seconds in {
+            "BEACON_HOST": 3,
+            "MONITOR_HOST": 3,
+            "SYSTEM_HOST": 600,
+            "SYNC_STATE_VM": 15,
+        }.items():
             text, count = re.subn(rf"({name}\s*=\s*)\d+", rf"\g<1>{seconds}", text)
             assert count == 1, name
         file.write_text(f"{text}MONITORING_INTERVAL_HOST = 8\nMANAGER_TIMER = 1\n")
