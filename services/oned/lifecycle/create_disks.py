@@ -102,6 +102,8 @@ def _make_volatile(call: Call, disk: Vector) -> ImageType:
         raise RequestError(
             f"SIZE attribute must be a positive integer value, found {disk.get('SIZE', '')[:40]!r}."
         )
+    # Of images only: with DISK_TYPE = RBD it would be the name of any image in the pool.
+    disk.pop("SOURCE", None)
     if not disk.get("DEV_PREFIX"):
         disk["DEV_PREFIX"] = image_use.device_prefix(call.conf, ImageType.DATABLOCK)
     return ImageType.DATABLOCK

@@ -25,7 +25,9 @@ def _targets(vm: xmldoc.etree._Element) -> list[str]:
 
 # -- volatile ----------------------------------------------------------------------------------------------
 def test_volatile_disks(core: Core) -> None:
-    vm = create(core, "DISK=[TYPE=fs,SIZE=10,FORMAT=qcow2]\nDISK=[TYPE=swap,SIZE=5,DEV_PREFIX=vd]")
+    # SOURCE is of images.
+    text = "DISK=[TYPE=fs,SIZE=10,FORMAT=qcow2,SOURCE=one/one-7]\nDISK=[TYPE=swap,SIZE=5,DEV_PREFIX=vd]"
+    vm = create(core, text)
     first, second = _disks(vm)
     # What the system datastore decides is filled in at deployment.
     assert first == {

@@ -14,7 +14,8 @@ NAMES = restricted.names(SETTINGS, "VM_RESTRICTED_ATTR")
 
 
 def test_names() -> None:
-    assert dict(NAMES) == {"RAW": set(), "NIC": {"MAC", "VLAN_ID"}}
+    # SCRIPT is one whatever oned.conf says.
+    assert dict(NAMES) == {"RAW": set(), "NIC": {"MAC", "VLAN_ID", "SCRIPT"}, "NIC_DEFAULT": {"SCRIPT"}}
     assert restricted.names(SETTINGS, "IMAGE_RESTRICTED_ATTR") == {}
 
 
@@ -24,6 +25,8 @@ def test_names() -> None:
         ("CPU=1", None),
         ("NIC=[NETWORK=a]", None),
         ("NIC=[NETWORK=a]\nNIC=[MAC=b]", "NIC/MAC"),
+        ("NIC=[SCRIPT=/usr/bin/systemctl,TARGET=poweroff]", "NIC/SCRIPT"),
+        ("NIC_DEFAULT=[SCRIPT=x]", "NIC_DEFAULT/SCRIPT"),
         ("RAW=x", "RAW"),
         ("RAW=[TYPE=kvm,DATA=x]", "RAW"),
         ("NIC=text", None),

@@ -78,6 +78,14 @@ def test_machines_are_made(zone: Played) -> None:
     assert zone.contradictions() == []
 
 
+def test_addresses_of_a_router_are_for_its_machines(zone: Played) -> None:
+    """VROUTER_ID in a template of somebody who may not manage the router gives no address of it."""
+    card = "CPU=0.1\nMEMORY=64\nVROUTER_ID=0\nNIC=[NETWORK_ID=0,VROUTER_IP=10.0.0.1]"
+    for user, has_it in (("bob", False), ("ann", True)):
+        vm_id = zone.call("vm.allocate", card, True, user=user)
+        assert ("VROUTER_IP" in _nics(zone, vm_id)[0]) is has_it
+
+
 def test_refused_machines(zone: Played) -> None:
     def code(*args: object, user: str = "ann") -> int:
         return zone.refused("vrouter.instantiate", *args, user=user).code
