@@ -97,3 +97,6 @@ def test_no_sudo_rule_has_free_parameters() -> None:
         words = command.split(",")[0].strip().split()
         assert len(words) > 1, f"{command}: a command alone may be called with anything"
         assert "*" not in words, command
+    # It writes where its input says.
+    assert access.sudoers().count("ipset restore") == 1
+    assert "--bounding-set\\=-all\\,+net_admin /usr/sbin/ipset restore -exist" in access.sudoers()
