@@ -64,8 +64,10 @@ def boot_file(settings: Settings, part: str, folder: str) -> str:
     if not path or path != (settings.vm.get_vector("OS") or {}).get(part):
         return path
     plain = posixpath.normpath(path)
-    datastores = posixpath.dirname(posixpath.dirname(folder))
-    if plain.startswith(f"{folder}/"):
+    store, vm_id = posixpath.split(folder)
+    datastores = posixpath.dirname(store)
+    # Also where it was before it came to another datastore.
+    if re.match(rf"{re.escape(datastores)}/[0-9]+/{vm_id}/", plain):
         return path
     if not plain.startswith("/") or any(_is_below(plain, place) for place in (datastores, *_CLOSED)):
         raise PlanError(
