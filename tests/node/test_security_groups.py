@@ -227,6 +227,16 @@ def test_false_addresses_are_dropped(wire: Wire) -> None:
     assert not wire.leaves_guest(ICMPV6, neighbour, src=OTHER_6, dst="ff02::1")
 
 
+def test_an_alias_of_no_network_brings_no_address(wire: Wire) -> None:
+    """Users make such aliases by hand, with any address."""
+    wire.start_with(
+        [alias(NETWORK_ID="", SECURITY_GROUPS="5")], rule("OUTBOUND", "ALL"), FILTER_IP_SPOOFING="YES"
+    )
+    assert not wire.leaves_guest(UDP, frames.udp("10.0.0.8", OTHER_4, 9, 9), src="10.0.0.8")
+    assert wire.leaves_guest(UDP, frames.udp(GUEST_4, OTHER_4, 9, 9))
+    assert is_dropped(wire.guest, wire.other, frames.arp(GUEST, "10.0.0.8", OTHER_4, is_reply=True))
+
+
 def test_addresses_are_free_without_the_filters(wire: Wire) -> None:
     guest = wire.start(rule("OUTBOUND", "ALL"))
     assert wire.leaves_guest(UDP, frames.udp(FAR_4, OTHER_4, 9, 9), src=FAR_4)

@@ -120,7 +120,8 @@ def opened(card: Card, rules: Sequence[Attributes], maxelem: int, mark: str) -> 
     sets' names, other than that of sets in use. Raises DriverError for rules and addresses that are none.
     """
     made = Filter(entries=entries(card))
-    own = (card.nic, *card.aliases)
+    # An alias of no network has its address of whoever made the machine: it is nobody's lease.
+    own = (card.nic, *(alias for alias in card.aliases if alias.given.get("NETWORK_ID")))
     allowed = {4: _addresses(own, 4), 6: _addresses(own, 6)}
     sets = _Sets(made, maxelem, mark)
     for direction in (OUT, IN):
