@@ -12,7 +12,7 @@ from services.common.template import Template
 
 # libvirt runs the script of an interface with all rights on the node, with TARGET as its argument. Also for
 # settings that come from OpenNebula, which does not list it.
-_ALWAYS = {"VM_RESTRICTED_ATTR": ("NIC/SCRIPT", "NIC_DEFAULT/SCRIPT")}
+_ALWAYS = {"VM_RESTRICTED_ATTR": ("NIC/SCRIPT",)}
 
 
 def names(settings: Template, setting: str) -> dict[str, set[str]]:
@@ -21,7 +21,11 @@ def names(settings: Template, setting: str) -> dict[str, set[str]]:
     Some are restricted whatever it lists.
     """
     listed = tuple(str(value) for value in settings.get_all(setting))
-    return _read(listed + _ALWAYS.get(setting, ()))
+    found = _read(listed + _ALWAYS.get(setting, ()))
+    if setting == "VM_RESTRICTED_ATTR":
+        # What each interface has unless it says otherwise: the same words, in another place.
+        found = {**found, "NIC_DEFAULT": found.get("NIC", set()) | found.get("NIC_DEFAULT", set())}
+    return found
 
 
 @lru_cache(maxsize=64)
