@@ -130,8 +130,7 @@ def copy(
         if check is not None and source.host:
             arrived = f"{temporary}/{source.name}"
             verb = "tm_node_arrived.check_folder" if is_folder else "tm_node_arrived.check_disk"
-            place: dict[str, Any] = {"place": target.path} if is_folder else {}
-            call(target.host, verb, path=arrived, **place, **check)
+            call(target.host, verb, path=arrived, place=target.path, **check)
         if not layers:
             commit["is_folder"] = is_folder
         finish = "tm_node_chain.place" if layers else "tm_node_copy.commit"

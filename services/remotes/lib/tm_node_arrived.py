@@ -17,17 +17,19 @@ from tm_node_copy import is_qcow2
 _DISK = re.compile(r"disk\.(\d{1,9})(?:\.snap/\d{1,9})?")
 
 
-def check_disk(path: str, is_layered: bool) -> None:
+def check_disk(path: str, place: str, is_layered: bool) -> None:
     """Raises Fault for a disk that becomes an image and stands on another file, and so for its snapshots.
 
-    is_layered: whether it is qcow2 for its hypervisor; what guests have written to others is not looked at.
+    place: the image; what it stands on already is an administrator's choice. is_layered: whether the disk is
+    qcow2 for its hypervisor; what guests have written to others is not looked at.
     """
+    known = header(place)[0] if is_layered and os.path.isfile(place) and is_qcow2(place) else ""
     folder = f"{path}.snap"
     entries = os.listdir(folder) if os.path.isdir(folder) and not os.path.islink(folder) else []
     for file in (path, *(os.path.join(folder, entry) for entry in entries)):
         if is_layered and os.path.isfile(file) and not os.path.islink(file) and is_qcow2(file):
             below = _below(file)
-            if below:
+            if below and below != known:
                 raise Fault(f"{os.path.basename(path)} stands on {below[:100]!r}, which has not arrived")
 
 

@@ -53,11 +53,11 @@ def test_layers_that_lead_away(tmp_path: Path, way: str) -> None:
     with pytest.raises(Fault, match="disk.0 leads to"):
         check(tmp_path)
     with pytest.raises(Fault, match="which has not arrived"):
-        tm_node_arrived.check_disk(str(tmp_path / "disk.0"), True)
+        tm_node_arrived.check_disk(str(tmp_path / "disk.0"), IMAGE, True)
     # Of a raw disk, these are bytes of its guest.
     os.rename(tmp_path / "disk.0", tmp_path / "disk.1")
     check(tmp_path)
-    tm_node_arrived.check_disk(str(tmp_path / "disk.1"), False)
+    tm_node_arrived.check_disk(str(tmp_path / "disk.1"), IMAGE, False)
 
 
 def test_links_and_layers_of_the_vm(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_layers_below_others_are_looked_at(tmp_path: Path) -> None:
     with pytest.raises(Fault, match="disk.0.snap/0 leads to"):
         check(tmp_path)
     with pytest.raises(Fault, match="which has not arrived"):
-        tm_node_arrived.check_disk(str(tmp_path / "disk.0"), True)
+        tm_node_arrived.check_disk(str(tmp_path / "disk.0"), IMAGE, True)
 
 
 def test_data_in_another_file(tmp_path: Path) -> None:
@@ -90,7 +90,19 @@ def test_data_in_another_file(tmp_path: Path) -> None:
         file.write(struct.pack(">Q", 1 << 2))
     for refuses in (
         lambda: check(tmp_path),
-        lambda: tm_node_arrived.check_disk(str(tmp_path / "disk.0"), True),
+        lambda: tm_node_arrived.check_disk(str(tmp_path / "disk.0"), IMAGE, True),
     ):
         with pytest.raises(Fault, match="data in another file"):
             refuses()
+
+
+def test_an_image_goes_on_standing_on_what_it_did(tmp_path: Path) -> None:
+    """An administrator registered it so."""
+    layer(tmp_path / "image", "/srv/base")
+    for below, is_refused in (("/srv/base", False), ("/srv/other", True), ("", False)):
+        layer(tmp_path / "disk.0", below)
+        if is_refused:
+            with pytest.raises(Fault, match="which has not arrived"):
+                tm_node_arrived.check_disk(str(tmp_path / "disk.0"), str(tmp_path / "image"), True)
+        else:
+            tm_node_arrived.check_disk(str(tmp_path / "disk.0"), str(tmp_path / "image"), True)
