@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,16 +109,25 @@ class Folder:
         if (status.st_uid, status.st_gid) != (USER_ID, USER_ID) and not self.path.is_symlink():
             found = f"{self.path} belongs to {status.st_uid}:{status.st_gid}"
             return Finding(found, f"chown {USER}:{USER} {self.path}")
+        # Above it there may be a folder that everybody writes to (/var/tmp): who was first must not own what
+        # oneadmin runs.
+        if self.path.is_symlink() and status.st_uid not in (0, USER_ID):
+            return Finding(f"{self.path} is a link of user {status.st_uid}", "move it away")
+        if os.stat(self.path).st_mode & 0o002:
+            return Finding(f"everybody may write to {self.path}", f"chmod o-w {self.path}")
         return Finding(str(self.path))
 
     def apply(self) -> None:
         """Make it, or give it to oneadmin; what is in it stays as it is. Raises Unfit."""
         if os.path.lexists(self.path) and not self.path.is_dir():
             raise Unfit(f"{self.path} is no folder; move it away")
+        if self.path.is_symlink() and os.lstat(self.path).st_uid not in (0, USER_ID):
+            raise Unfit(f"{self.path} is a link of user {os.lstat(self.path).st_uid}; move it away")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             self.path.mkdir(mode=self.mode)
         os.chown(self.path, USER_ID, USER_ID, follow_symlinks=False)
+        self.path.chmod(stat.S_IMODE(os.stat(self.path).st_mode) & ~0o002)
         # oneadmin must get there: a folder that was made above it may be root's alone under a strict umask.
         for parent in self.path.parents:
             if parent != parent.parent and not os.stat(parent).st_mode & 0o001 and parent != HOME:

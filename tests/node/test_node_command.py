@@ -91,12 +91,29 @@ def test_what_was_spoilt_is_found_and_put_right(bare: Node, key: Path) -> None:
         "sudo -n nft -f /etc/shadow",
         "sudo -n cat /etc/shadow",
         "sudo -n iptables-restore /etc/shadow",
+        "sudo -n ipset restore -exist",
+        "sudo -n setpriv --reuid=0 ipset restore -exist",
     ],
 )
 def test_oneadmin_is_not_root(node_of_sudo: Node, line: str) -> None:
     """Nothing that would run or read what it is told as root."""
     done = node_of_sudo.ssh(line)
     assert done.returncode and "password is required" in done.stderr, (done.stdout, done.stderr)
+
+
+def test_sets_are_restored_without_writing_files(node_of_sudo: Node) -> None:
+    """A line of ipset's input may name a file: as root it would be any file of the node."""
+    lowered = (
+        "sudo -n setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps=-all,+net_admin "
+        "--ambient-caps=-all,+net_admin --bounding-set=-all,+net_admin /usr/sbin/ipset restore -exist"
+    )
+    lines = "create one-1-0-4n0a hash:net\\nadd one-1-0-4n0a 10.0.0.0/8\\n"
+    assert node_of_sudo.ssh(f"printf '{lines}' | {lowered}").returncode == 0
+    assert "one-1-0-4n0a" in node_of_sudo.ssh("sudo -n ipset list -name").stdout
+    for file in ("/etc/ld.so.preload", "/var/lib/one/x", "/etc/sudoers.d/onebox-node"):
+        done = node_of_sudo.ssh(f"echo 'save -file {file}' | {lowered}")
+        assert done.returncode and "Permission denied" in done.stderr, (done.stdout, done.stderr)
+    assert node_of_sudo.ssh(f"echo destroy one-1-0-4n0a | {lowered}").returncode == 0
 
 
 @pytest.fixture(scope="module")

@@ -62,6 +62,56 @@ def test_ports_of_a_rule_pass_and_no_others(wire: Wire) -> None:
         assert passing == {443: True, 22: False}
 
 
+def test_a_packet_in_a_wrapping_is_no_way_past_the_rules(wire: Wire) -> None:
+    """A kernel takes the tag of VLAN 0 for none: real sockets get what a rule allows, and only untagged."""
+    guest = wire.start(rule("INBOUND", "UDP", RANGE="53"), rule("OUTBOUND", "UDP", RANGE="53"))
+    for end, four, six in ((guest, GUEST_4, GUEST_6), (wire.other, OTHER_4, OTHER_6)):
+        end.space.must("ip", "address", "add", f"{four}/24", "dev", "eth0")
+        end.space.must("ip", "address", "add", f"{six}/64", "dev", "eth0", "nodad")
+    for sender, receiver, src, dst in (
+        (wire.other, guest, OTHER_4, GUEST_4),
+        (wire.other, guest, OTHER_6, GUEST_6),
+        (guest, wire.other, GUEST_4, OTHER_4),
+    ):
+        allowed, forbidden = (
+            receiver.space.inside(lambda at=(dst, port): _listening(*at))  # type: ignore[misc]
+            for port in (53, 9)
+        )
+        forbidden.setblocking(False)
+        for kinds in ((0x8100,), (0x88A8,), (0x8100, 0x8100), (0x88A8, 0x8100)):
+            for port in (53, 9):
+                inside = frames.udp(src, dst, 7, port, b"hidden")
+                frame = frames.packet(sender.mac, receiver.mac, src, dst, UDP, inside)
+                for kind in kinds:
+                    frame = frames.tagged(frame, 0, kind)
+                sender.send(frame)
+        plain = frames.udp(src, dst, 7, 53, b"plain")
+        sender.send(frames.packet(sender.mac, receiver.mac, src, dst, UDP, plain))
+        # It comes last: whatever was let through before has arrived, too.
+        assert allowed.recv(64) == b"plain"
+        with pytest.raises(BlockingIOError):
+            forbidden.recv(64)
+        allowed.close()
+        forbidden.close()
+
+
+def test_tagged_frames_pass_where_groups_allow_everything(wire: Wire) -> None:
+    """Guests that speak in VLANs of their own, with the default group."""
+    guest = wire.start(rule("INBOUND", "ALL"), rule("OUTBOUND", "UDP", RANGE="53"))
+    guest.space.must("ip", "address", "add", f"{GUEST_4}/24", "dev", "eth0")
+    with guest.space.inside(lambda: _listening(GUEST_4, 9)) as inside:
+        packet = frames.packet(OTHER, GUEST, OTHER_4, GUEST_4, UDP, frames.udp(OTHER_4, GUEST_4, 7, 9, b"in"))
+        wire.other.send(frames.tagged(packet, 0))
+        assert inside.recv(64) == b"in"
+
+
+def _listening(address: str, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind((address, port))
+    made.settimeout(20)
+    return made
+
+
 def test_types_and_protocols(wire: Wire) -> None:
     wire.start(
         rule("INBOUND", "ICMP", ICMP_TYPE="8"),
@@ -175,6 +225,16 @@ def test_false_addresses_are_dropped(wire: Wire) -> None:
     assert is_dropped(guest, wire.other, frames.tagged(hidden, 5))
     neighbour = frames.icmp6(OTHER_6, "ff02::1", 136, data=bytes(20))
     assert not wire.leaves_guest(ICMPV6, neighbour, src=OTHER_6, dst="ff02::1")
+
+
+def test_an_alias_of_no_network_brings_no_address(wire: Wire) -> None:
+    """Users make such aliases by hand, with any address."""
+    wire.start_with(
+        [alias(NETWORK_ID="", SECURITY_GROUPS="5")], rule("OUTBOUND", "ALL"), FILTER_IP_SPOOFING="YES"
+    )
+    assert not wire.leaves_guest(UDP, frames.udp("10.0.0.8", OTHER_4, 9, 9), src="10.0.0.8")
+    assert wire.leaves_guest(UDP, frames.udp(GUEST_4, OTHER_4, 9, 9))
+    assert is_dropped(wire.guest, wire.other, frames.arp(GUEST, "10.0.0.8", OTHER_4, is_reply=True))
 
 
 def test_addresses_are_free_without_the_filters(wire: Wire) -> None:

@@ -83,6 +83,11 @@ def test_deploy_starts_a_machine_once(pair: Pair) -> None:
     assert run.node.sh(f"stat -c %a {machine.folder}/deployment.0").strip() == "600"
     with pytest.raises(ActionFailed, match=f"domain one-1 already runs on this host with UUID {uuid}"):
         run("deploy", f"{machine.folder}/deployment.1", "node", "1", "node", stdin=machine.xml())
+    # Another VM with the same UUID, which its user has chosen, and a file of its own that says so.
+    other = pair.machine(3)
+    run.node.sh(f"cp -a {machine.folder}/deployment.0 {other.folder}/deployment.0")
+    with pytest.raises(ActionFailed, match="Could not create domain one-3 .*already"):
+        _start(run, other, other.xml().replace("<name>", f"<uuid>{uuid}</uuid><name>", 1))
     assert run("reset", machine.name, "node", "1", "node") == ""
     assert run("reboot", machine.name, "node", "1", "node") == ""
     for _ in range(2):

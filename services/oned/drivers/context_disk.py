@@ -7,6 +7,8 @@ Source: context files of release 6.0.0.3 and the arguments of its transfer drive
 
 from __future__ import annotations
 
+import re
+
 from services.common.template import Vector, is_yes
 from services.oned.auth import encrypted
 from services.oned.drivers import tm_disk
@@ -15,6 +17,8 @@ from services.oned.drivers.vm_context import VmContext
 from services.oned.lifecycle import context as vm_context
 from services.oned.model.user import User
 from services.oned.model.vm import VM
+
+_IMAGE_FILE = re.compile(r"/[^:']*:'[^']+'\Z")
 
 
 def context_sh(variables: Vector) -> str:
@@ -48,8 +52,14 @@ def steps(context: VmContext, *, without: Vector | None = None) -> list[Step]:
     place = context.here
     files = [File(context.front_end_folder / "context.sh", context_sh(variables))]
     words = [str(files[0].path)]
-    # As OpenNebula: at each blank a file ends, whatever stands around it.
-    words += f"{variables.get('FILES', '')} {variables.get('FILES_DS', '')}".split()
+    # As OpenNebula: at each blank a file ends, whatever stands around it. FILES are an administrator's words;
+    # names of images are their users'.
+    images = variables.get("FILES_DS", "").split()
+    broken = [word for word in images if not _IMAGE_FILE.match(word)]
+    if broken:
+        label = f"vm {context.vm_id}: CONTEXT/FILES_DS"
+        raise PlanError(f"{label} has {broken[0][:80]!r}, expected SOURCE:'NAME' of images, without blanks")
+    words += [*variables.get("FILES", "").split(), *images]
     if is_yes(variables.get("TOKEN", "NO")):
         token = File(context.front_end_folder / "token.txt", f"{_token(context)}\n")
         files.append(token)

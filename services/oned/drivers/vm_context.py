@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -19,6 +20,7 @@ from services.oned.model.vm import VM
 from services.oned.store import Tx, pools
 from services.oned.store.jobs import Job
 
+_DRIVER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z", re.ASCII)
 _NO_DATASTORE = -1  # of a record in a public cloud
 
 
@@ -218,10 +220,15 @@ class VmContext:
         return "dummy" if self.simulates_disks else place.tm_mad
 
     def network_drivers(self) -> list[str]:
-        """The network drivers of the VM's interfaces, each once."""
+        """The network drivers of the VM's interfaces, each once. Raises PlanError for what is no name."""
         template = self.vm.template
         cards = [card for kind in ("NIC", "NIC_ALIAS") for card in template.vectors(kind)]
         names = [card["VN_MAD"] for card in cards if card.get("VN_MAD")]
+        for name in names:
+            # An interface without a network has it of its user; it is a part of a path.
+            if not _DRIVER.match(name):
+                label = f"VN_MAD of an interface of vm {self.vm_id}"
+                raise PlanError(f"{label} is {name[:40]!r}, expected a driver's name")
         if names and "vnm" in self.vmm.simulates:
             return ["dummy"]
         return list(dict.fromkeys(names))

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from services.common.template import Vector
 from services.oned.drivers import context_disk, tm_disk, tm_plan
+from services.oned.drivers.libvirt import bounds
 from services.oned.drivers.step import PlanError, Step
 from services.oned.drivers.vm_context import VmContext
 from services.oned.drivers.vmm_data import Message, short_action_xml
@@ -121,6 +122,7 @@ def attach_nic(context: VmContext) -> list[Step]:
             f"interface {nic.get('NIC_ID', '?')} of vm {context.vm_id} lacks {', '.join(lacking)}: it cannot "
             "be attached"
         )
+    bounds.target(f"vm {context.vm_id}", nic.get("NIC_ID", "?"), context.vm.oid, nic["TARGET"])
     told = context_disk.steps(context)
     said = _with_context(context, told)
     networks = Networks(context, is_clear=True, only=_only(context, nic))

@@ -144,6 +144,13 @@ def _write_devices(vm: VM, context: Vector) -> None:
 
 def _write_files(call: Call, vm: VM, context: Vector, text: str) -> None:
     images = file_images.find(call, vm, text, ImageType.CONTEXT)
+    for image in images:
+        # At a blank the next file begins; it would be one of the front-end, whichever the name says.
+        if any(letter.isspace() for letter in image.name):
+            raise RequestError(
+                f"Image {image.oid} cannot be a file of a CONTEXT: its name {image.name[:80]!r} has blanks; "
+                "rename it"
+            )
     if images:
         context["FILES_DS"] = "".join(f"{image.source}:'{image.name}' " for image in images)
 

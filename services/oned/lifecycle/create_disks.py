@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # the API package imports this one
 
 _DISKS_MAX = 20
 _VOLATILE = ("FS", "SWAP")
+# Where copies lie, and who pays for what a disk takes: users who say it pay for nothing.
+_OF_THE_IMAGE = ("CLONE_TARGET", "LN_TARGET", "PERSISTENT")
+_LOCAL = ("FILE", "BLOCK", "CDROM")
 
 
 def settle(call: Call, vm: VM) -> None:
@@ -84,6 +87,8 @@ def names_image(disk: Vector) -> bool:
 
 
 def _take_image(call: Call, vm: VM, disk: Vector, number: int, attach: bool) -> ImageType:
+    for name in _OF_THE_IMAGE:
+        disk.pop(name, None)
     image_id = image_use.resolve(on_behalf(call, vm.uid), disk)
     image = image_use.acquire(call, image_id, vm.oid, disk, attach=attach)
     if len(image.snapshots) and image.type is not ImageType.CDROM:
@@ -102,6 +107,11 @@ def _make_volatile(call: Call, disk: Vector) -> ImageType:
         raise RequestError(
             f"SIZE attribute must be a positive integer value, found {disk.get('SIZE', '')[:40]!r}."
         )
+    # One of type RBD would be the image of that name in the pool, or whatever a server of the user's says.
+    # Its datastore tells of what type it is.
+    disk.pop("SOURCE", None)
+    if disk.get("DISK_TYPE", "").upper() not in _LOCAL:
+        disk.pop("DISK_TYPE", None)
     if not disk.get("DEV_PREFIX"):
         disk["DEV_PREFIX"] = image_use.device_prefix(call.conf, ImageType.DATABLOCK)
     return ImageType.DATABLOCK

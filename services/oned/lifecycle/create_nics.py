@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from services.common.template import Template, Vector
 from services.oned.errors import RequestError
-from services.oned.lifecycle import context, nic_lease, secgroup_use
+from services.oned.lifecycle import context, nic_lease, secgroup_use, vrouter_use
 from services.oned.lifecycle.numbers import ids, whole
 from services.oned.lifecycle.use_rights import on_behalf
 from services.oned.model.vm import VM
@@ -21,6 +21,14 @@ if TYPE_CHECKING:  # the API package imports this one
 
 # Names that the front-end gives; a user's own one of this form gets an underscore in front.
 _OWN_NAME = re.compile(r"NIC[0-9]+(_ALIAS[0-9]+)?\Z")
+# What a card has of its network and its lease alone. OpenNebula lets whoever makes the VM say it where the
+# network does not: an interface of the node for a bridge, another VLAN, an address that its filter lets pass.
+_OF_THE_NETWORK = (
+    *("VN_MAD", "PHYDEV", "OUTER_VLAN_ID", "BRIDGE_TYPE", "PARENT_NETWORK_ID", "AR_ID", "MTU"),
+    *("CONF", "BRIDGE_CONF", "OVS_BRIDGE_CONF", "IP_LINK_CONF", "VXLAN_MODE", "VXLAN_TEP", "VXLAN_MC"),
+    *("IP6_LINK", "IP6_GLOBAL", "IP6_ULA"),
+)
+_OF_THE_ROUTER = "VROUTER_IP"
 _NOT_DEFAULT = ("NETWORK_ID", "NETWORK", "NETWORK_UID", "NETWORK_UNAME")
 
 
@@ -141,10 +149,23 @@ def take_lease(call: Call, vm: VM, nic: Vector, number: int) -> None:
     if not nic.get("NETWORK_ID") and not nic.get("NETWORK"):
         return  # bridge and address are given by hand
     owner = on_behalf(call, vm.uid)
+    _forget_foreign(owner, vm, nic)
     try:
         nic_lease.lease(owner, nic_lease.resolve(owner, nic), nic, "VM", vm.oid)
     except RequestError as error:
         raise RequestError(f"NIC {number}: {error.message}", vm.oid) from None
+
+
+def _forget_foreign(owner: Call, vm: VM, nic: Vector) -> None:
+    """Take out of an interface what only its network says, and addresses that are not of the VM's router."""
+    for name in _OF_THE_NETWORK:
+        nic.pop(name, None)
+    shared = [name for name in nic if name.startswith(_OF_THE_ROUTER)]
+    if shared:
+        floating = vrouter_use.floating(owner, vm)
+        for name in shared:
+            if nic[name] not in floating:
+                del nic[name]
 
 
 def set_name(nic: Vector, default: str) -> None:

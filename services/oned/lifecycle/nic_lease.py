@@ -27,6 +27,7 @@ _log = logging.getLogger("VNM")
 NO_NETWORK = -1
 _WISHES = ("IP", "IP6", "MAC")
 _NUMBER = re.compile(r"\s*([+-]?\d+)")
+_MADE_BY_CORE = re.compile(r"one-[0-9]+-[0-9]+\Z", re.ASCII)
 _HOLDERS = {"VM": Holder.VM, "VR": Holder.VR, "NET": Holder.NET}
 
 
@@ -112,7 +113,9 @@ def _fill_from_network(net: VirtualNetwork, nic: Vector, vm_id: int) -> None:
         "PARENT_NETWORK_ID": str(net.parent_id) if net.is_reservation else "",
     }
     nic.update({name: text for name, text in wiring.items() if text})
-    if not nic.get("TARGET"):
+    # A name of this form that is not the card's own is of a document that a template was copied from. It may
+    # be the name of another machine's interface.
+    if not nic.get("TARGET") or _MADE_BY_CORE.match(nic["TARGET"]):
         nic["TARGET"] = f"one-{vm_id}-{nic.get('NIC_ID', '')}"
     nic["CLUSTER_ID"] = ",".join(map(str, sorted(net.clusters)))
 

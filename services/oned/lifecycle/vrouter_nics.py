@@ -61,6 +61,8 @@ def add(call: Call, router: VirtualRouter, card: Vector) -> Vector:
         nic_lease.lease(owner, network_id, given, "VR", router.oid)
     if has_floating_ip(given):
         _set_apart(call, given)
+    elif not call.caller.is_admin:
+        _drop_restricted(call, given)  # the machines get it as the front-end's own word
     router.template.add("NIC", given)
     return given
 
@@ -85,5 +87,9 @@ def _set_apart(call: Call, nic: Vector) -> None:
     for name in _FLOATING:
         if name in nic:
             nic[f"VROUTER_{name}"] = nic.pop(name)
+    _drop_restricted(call, nic)
+
+
+def _drop_restricted(call: Call, nic: Vector) -> None:
     for name in restricted.names(call.conf.settings, "VM_RESTRICTED_ATTR").get("NIC", ()):
         nic.pop(name, None)

@@ -10,10 +10,22 @@ from functools import lru_cache
 
 from services.common.template import Template
 
+# libvirt runs the script of an interface with all rights on the node, with TARGET as its argument. Also for
+# settings that come from OpenNebula, which does not list it.
+_ALWAYS = {"VM_RESTRICTED_ATTR": ("NIC/SCRIPT",)}
+
 
 def names(settings: Template, setting: str) -> dict[str, set[str]]:
-    """The attributes that a setting of oned.conf lists: name to restricted parts, none meaning the whole."""
-    return _read(tuple(str(value) for value in settings.get_all(setting)))
+    """The attributes that a setting of oned.conf lists: name to restricted parts, none meaning the whole.
+
+    Some are restricted whatever it lists.
+    """
+    listed = tuple(str(value) for value in settings.get_all(setting))
+    found = _read(listed + _ALWAYS.get(setting, ()))
+    if setting == "VM_RESTRICTED_ATTR":
+        # What each interface has unless it says otherwise: the same words, in another place.
+        found = {**found, "NIC_DEFAULT": found.get("NIC", set()) | found.get("NIC_DEFAULT", set())}
+    return found
 
 
 @lru_cache(maxsize=64)

@@ -22,6 +22,7 @@ _SAY_AGAIN_S = 60.0
 _LATE_S = 300
 # A time that far ahead is no measure for what comes next.
 _AHEAD_S = 3600
+_IS_LATE = "a newer one came before it"
 _log = logging.getLogger("MON")
 
 
@@ -46,7 +47,11 @@ class Complaints:
 
 
 class Intake:
-    """The queue between the sockets and the database; for one thread that offers and one that takes."""
+    """The queue between the sockets and the database; for one thread that offers and one that takes.
+
+    What is newest is what was accepted last: only a message that could be read says so, for with a key pair
+    anybody can write a header.
+    """
 
     def __init__(self, complaints: Complaints) -> None:
         self._complaints = complaints
@@ -91,13 +96,25 @@ class Intake:
             return "too many messages are waiting already"
         if self._of_host[message.host_id] >= _PER_HOST_MAX:
             return "too many messages of its host are waiting already"
-        place = message.host_id, message.kind
-        newest = self._newest.get(place, 0)
-        if newest - _LATE_S <= message.epoch_s < newest:
-            return "a newer one came before it"
-        if message.epoch_s < message.received_s + _AHEAD_S:
-            self._newest[place] = message.epoch_s
-        return ""
+        return self._why_late(message)
+
+    def _why_late(self, message: Message) -> str:
+        newest = self._newest.get((message.host_id, message.kind), 0)
+        return _IS_LATE if newest - _LATE_S <= message.epoch_s < newest else ""
+
+    def accept(self, message: Message) -> bool:
+        """Note that a message which was taken could be read; False when a newer one was, meanwhile."""
+        with self._lock:
+            reason = self._why_late(message)
+            if not reason and message.epoch_s < message.received_s + _AHEAD_S:
+                self._newest[message.host_id, message.kind] = message.epoch_s
+        if reason:
+            self._complaints.add(reason, f"host {message.host_id}")
+        return not reason
+
+    def refuse(self, message: Message, reason: str) -> None:
+        """Count a message that was taken and could not be read."""
+        self._complaints.add(reason, f"host {message.host_id}")
 
     def take(self, most: int) -> list[Message]:
         """The oldest messages, at most so many."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import re
 import zlib
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ KINDS = ("BEACON_HOST", "SYSTEM_HOST", "MONITOR_HOST", "STATE_VM", "MONITOR_VM")
 _LINE = re.compile(
     rb"([A-Z_]{1,32}) (SUCCESS|FAILURE) (\d{1,9}) (\d{1,12})(?: ([A-Za-z0-9+/=]*))?[\r\n\0]*\Z"
 )
+_FOREIGN = "the payload is not encrypted for this front-end"
 
 
 class MessageError(ValueError):
@@ -87,15 +89,20 @@ class Reader:
 
     def _decrypted(self, key: rsa.RSAPrivateKey, data: bytes) -> str:
         size = (key.key_size + 7) // 8
-        if not data or len(data) % size:
-            raise MessageError("the payload is not encrypted for this front-end")
+        blocks = [data[at : at + size] for at in range(0, len(data), size)]
+        # A block has random bytes in it: none comes twice, unless somebody copies what he cannot make.
+        if not data or len(data) % size or len(set(blocks)) < len(blocks):
+            raise MessageError(_FOREIGN)
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        parts = []
         try:
-            # What was made with another key may come out as random bytes instead of an error.
-            return b"".join(
-                key.decrypt(data[at : at + size], padding.PKCS1v15()) for at in range(0, len(data), size)
-            ).decode("utf-8")
+            for block in blocks:
+                # What was made with another key may come out as random bytes instead of an error. They are no
+                # text, mostly, and that has to be seen at the first of some thousand blocks.
+                parts.append(decoder.decode(key.decrypt(block, padding.PKCS1v15())))
+            return "".join(parts) + decoder.decode(b"", final=True)
         except ValueError:
-            raise MessageError("the payload is not encrypted for this front-end") from None
+            raise MessageError(_FOREIGN) from None
 
 
 def _inflated(packed: bytes) -> bytes:

@@ -204,7 +204,9 @@ class Turns:
         try:
             text = self._reader.text(message.payload)
         except MessageError as error:
-            _log.warning("host %d: %s dropped: %s", message.host_id, message.kind, error)
+            self._intake.refuse(message, str(error))
+            return None
+        if not self._intake.accept(message):
             return None
         return read(message.kind, message.is_success, message.host_id, text, message.received_s)
 

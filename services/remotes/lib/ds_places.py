@@ -14,11 +14,17 @@ from dataclasses import dataclass
 
 from driver import DriverError
 
+# State, settings, logs; run has the tokens of consoles.
+_PLACES = ("/var/lib/one", "/etc/one", "/var/log/one", "/run/one")
+# Files that the kernel makes of processes and devices: environments with passwords, memory, disks.
+_OF_THE_KERNEL = ("/proc", "/sys", "/dev")
+
 
 def own_dirs(env: Mapping[str, str]) -> tuple[str, ...]:
-    """The front-end's folders that hold its state and secrets, and the home of oneadmin."""
+    """What is of the front-end itself: state, settings, logs, tokens, processes, the home of oneadmin."""
     prefix = env.get("ONE_LOCATION")
-    found = [f"{prefix}/var", f"{prefix}/etc"] if prefix else ["/var/lib/one", "/etc/one"]
+    found = [f"{prefix}/{name}" for name in ("var", "etc")] if prefix else [*_PLACES]
+    found += _OF_THE_KERNEL
     if env.get("HOME"):
         found.append(env["HOME"])
     return tuple(found)

@@ -34,7 +34,7 @@ def deploy(argv: Sequence[str]) -> None:
     name = _domain_name(text, path)
     with kvm_node.alone(vm_id):
         started = _uuid_in(path)
-        if started and virsh.is_active(started):
+        if started and virsh.is_active(started) and _is_named(virsh, started, name):
             print(started)
             return
         if virsh.is_active(name):
@@ -51,6 +51,11 @@ def deploy(argv: Sequence[str]) -> None:
             raise DriverError(f"Could not create domain {name} from {path}: {error}") from None
         kvm_snapshots.redefine(virsh, own, os.path.dirname(path))
         print(own)
+
+
+def _is_named(virsh: Virsh, domain: str, name: str) -> bool:
+    """Whether a machine is the one of that name: users choose UUIDs, and may choose another's."""
+    return (virsh.xml(domain).findtext("name") or "").strip() == name
 
 
 def _domain_name(text: bytes, path: str) -> str:

@@ -12,13 +12,15 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
 
 from driver import DriverError, fail
 from tm_paths import Spot
 
 _SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15")
+# An answer is a few lines; a machine that was taken over could send as much as it likes.
+_ANSWER_MAX_BYTES = 4 * 1024 * 1024
 _FORWARDING = ("-o", "ForwardAgent=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none")
 # Reads the modules from standard input, which stays open: its end is that of the caller, and of the work.
 _LOADER = """
@@ -42,6 +44,7 @@ _MODULES = {
     "tm_node_make": ("tm_node", "tm_node_copy", "tm_node_make"),
     "tm_node_chain": ("tm_node", "tm_node_copy", "tm_node_chain"),
     "tm_node_live": ("tm_node", "tm_node_copy", "tm_node_chain", "tm_node_live"),
+    "tm_node_arrived": ("tm_node", "tm_node_copy", "tm_node_chain", "tm_node_arrived"),
     "tm_node_sizes": ("tm_node", "tm_node_sizes"),
 }
 
@@ -82,9 +85,11 @@ def call(host: str, verb: str, *, forwards_agent: bool = False, **values: Any) -
             process.stdin.flush()
         except BrokenPipeError:
             pass  # its end and its message follow
-        # One answer of a few lines at most; messages of programs it runs are bounded there.
-        answer = process.stdout.read()
-        said = process.stderr.read().decode("utf-8", "replace").strip()
+        answer = process.stdout.read(_ANSWER_MAX_BYTES + 1)
+        if len(answer) > _ANSWER_MAX_BYTES:
+            process.kill()
+            raise DriverError(f"{host or 'the front-end'}: {verb} answers without an end")
+        said = _last_words(process.stderr)
     where = host or "the front-end"
     if process.returncode != 0:
         raise DriverError(f"{where}: {said[-2000:] or f'{verb} ended with code {process.returncode}'}")
@@ -102,13 +107,15 @@ def copy(
     is_folder: bool = False,
     is_single: bool = False,
     monitor: str = "",
+    check: Mapping[str, Any] | None = None,
     **commit: Any,
 ) -> None:
     """Copy a file with its snapshots, its layers or a folder, whole or not at all.
 
-    layers: what it consists of; it becomes a disk of layers then. is_single: the file alone. commit: as
-    tm_node_copy.commit, or tm_node_chain.place for layers, takes it. Between two nodes it goes straight when
-    the one may log in at the other, else through the front-end. Raises DriverError; then nothing has changed.
+    layers: what it consists of; it becomes a disk of layers then. is_single: the file alone. check: what
+    tm_node_arrived is told of what a node sends. commit: as tm_node_copy.commit, or tm_node_chain.place for
+    layers, takes it. Between two nodes it goes straight when the one may log in at the other, else through
+    the front-end. Raises DriverError; then nothing has changed.
     """
     names = list(layers) or [source.name]
     if not layers and not is_single:
@@ -120,6 +127,10 @@ def copy(
             call(target.host, "tm_node_copy.bring", **values)
         else:
             _stream(source, names, target.host, temporary, is_folder=is_folder)
+        if check is not None and source.host:
+            arrived = f"{temporary}/{source.name}"
+            verb = "tm_node_arrived.check_folder" if is_folder else "tm_node_arrived.check_disk"
+            call(target.host, verb, path=arrived, place=target.path, **check)
         if not layers:
             commit["is_folder"] = is_folder
         finish = "tm_node_chain.place" if layers else "tm_node_copy.commit"
@@ -172,10 +183,17 @@ def pipe(producer: Sequence[str], consumer: Sequence[str]) -> None:
     ):
         assert first.stdout is not None and first.stderr is not None and second.stderr is not None
         first.stdout.close()
-        said = second.stderr.read() + first.stderr.read()
+        text = f"{_last_words(second.stderr)}\n{_last_words(first.stderr)}".strip()
     if first.returncode or second.returncode:
-        text = said.decode("utf-8", "replace").strip()
         raise DriverError(f"copying failed: {text[-2000:] or 'the connection was cut'}")
+
+
+def _last_words(stream: IO[bytes]) -> str:
+    """The end of what a program says; a node may say as much as it likes."""
+    kept = b""
+    while piece := stream.read(65_536):
+        kept = (kept + piece)[-4096:]
+    return kept.decode("utf-8", "replace").strip()
 
 
 def log(text: str) -> None:

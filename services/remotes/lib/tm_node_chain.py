@@ -30,7 +30,7 @@ _EXTERNAL_DATA = 1 << 2  # of the incompatible features
 _MAX_LAYERS = 500
 
 
-def _header(path: str) -> tuple[str, bool]:
+def header(path: str) -> tuple[str, bool]:
     """The name of the layer below ('' for none), and whether data lie in a file of their own."""
     with open(path, "rb") as file:
         head = file.read(104)
@@ -58,7 +58,7 @@ def layers(path: str, root: str) -> list[str]:
             raise Fault(f"{path} stands on {real}, which is outside of the datastores")
         if not is_qcow2(real):
             return found
-        below, is_external = _header(real)
+        below, is_external = header(real)
         if is_external:
             raise Fault(f"{path} keeps its data in another file, which is not supported")
         if not below:
@@ -162,7 +162,9 @@ def place(
     for number in numbers:
         path = os.path.join(folder, number)
         must_be_file(path)
-        below, _ = _header(path)
+        below, is_external = header(path)
+        if is_external:
+            raise Fault(f"layer {number} of {short} keeps its data in another file, which is not supported")
         lower = os.path.basename(below)
         if not below or below == image:
             continue
@@ -249,7 +251,7 @@ def delete_snapshot(base: str, snap_id: int) -> None:
         layer = f"{base}.snap/{number}"
         if number == str(snap_id) or not is_qcow2(layer):
             continue
-        below, _ = _header(layer)
+        below, _ = header(layer)
         if below and os.path.basename(below) == str(snap_id):
             raise Fault(f"snapshot {snap_id} of {base} cannot go: layer {number} stands on it")
     erase(path)

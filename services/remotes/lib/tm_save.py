@@ -61,9 +61,9 @@ def _save(arguments: Sequence[str], is_own: bool, is_layered: bool) -> None:
             root=root,
             form=form,
         )
-        _bring(Spot(disk.host, f"{folder}/{disk.name}.saved"), folder, target)
+        _bring(Spot(disk.host, f"{folder}/{disk.name}.saved"), folder, target, form)
     else:
-        copy(source, target, is_single=True, is_kept=True)
+        copy(source, target, is_single=True, is_kept=True, check={"is_layered": form == "qcow2"})
 
 
 def _is_linked(source: Spot) -> bool:
@@ -84,11 +84,11 @@ def _save_live(vm: tm_vm.Vm, found: tm_vm.Disk, disk: Spot, target: Spot, form: 
         target=f"{disk.path}.saved",
         form=form,
     )
-    _bring(Spot(disk.host, f"{folder}/{disk.name}.saved"), folder, target)
+    _bring(Spot(disk.host, f"{folder}/{disk.name}.saved"), folder, target, form)
 
 
-def _bring(made: Spot, folder: str, target: Spot) -> None:
+def _bring(made: Spot, folder: str, target: Spot, form: str) -> None:
     try:
-        copy(made, target, is_single=True, is_kept=True)
+        copy(made, target, is_single=True, is_kept=True, check={"is_layered": form == "qcow2"})
     finally:
         call(made.host, "tm_node_copy.drop", temporary=folder)

@@ -35,7 +35,8 @@ def mvds(arguments: Sequence[str]) -> None:
     disk, image, vm_id, ds_id = wanted(arguments, "DISK SOURCE VM_ID DS_ID")[:4]
     source, target = tm_paths.vm_file(disk, vm_id), tm_paths.image_written(image, ds_id)
     log(f"saving {source} as {target}")
-    copy(source, target, is_kept=True)
+    disk_form = tm_vm.find(vm_id).disk(tm_paths.disk_id(source)).form
+    copy(source, target, is_kept=True, check={"is_layered": disk_form == "qcow2"})
     call(target.host, "tm_node.erase", path=f"{target.path}.md5sum")  # of copies elsewhere that are old now
 
 
@@ -72,7 +73,8 @@ def mv(arguments: Sequence[str]) -> None:
     ):
         return
     monitor = call(source.host, "tm_node_copy.monitor_of", folder=source.path)
-    copy(source, target, monitor=monitor, is_folder=True, receipt=receipt, is_kept=True)
+    told = {"monitor": monitor, "receipt": receipt, "check": vm.ways()}
+    copy(source, target, is_folder=True, is_kept=True, **told)
     call(source.host, "tm_node.remove", path=source.path)
 
 

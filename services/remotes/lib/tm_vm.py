@@ -10,7 +10,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 from driver import DriverError, document, run
-from tm_paths import number, var
+from tm_paths import image_shared, number, var
 
 # Numbers of LCM_STATE.
 HOTPLUG_SAVEAS = 26
@@ -86,6 +86,14 @@ class Vm:
     def devices(self) -> list[str]:
         """The devices of all its disks."""
         return [disk.get("TARGET") for disk in self.disks if disk.get("TARGET")]
+
+    def ways(self) -> dict[str, list[str]]:
+        """For tm_node_arrived: the numbers of its qcow2 disks, and the images that disks may stand on."""
+        sources = [disk.get("SOURCE") for disk in self.disks if disk.get("SOURCE").startswith("/")]
+        return {
+            "layered": [disk.get("DISK_ID") for disk in self.disks if disk.form == "qcow2"],
+            "images": [path for source in sources for path in (source, image_shared(source))],
+        }
 
     def disk(self, disk_id: str) -> Disk:
         """A disk by its number; an empty one when the VM has none of it (a kernel, a context disk)."""

@@ -26,6 +26,9 @@ _WORD = re.compile(r"[A-Za-z0-9_.:,/!-]+\Z", re.ASCII)
 # Neighbour discovery: what reaches a machine, and what it may say, whatever its groups.
 _TOLD, _SAID = (134, 135, 136, 137), (133, 135, 136)
 _ANY_6 = "::/128"
+# Frames in which a packet passes iptables unseen, and yet arrives: tagged ones (guests' kernels take the tag
+# of VLAN 0 for none), PPPoE, and those of 802.3, with a length instead of a type.
+_WRAPPED = ("0x8100", "0x88a8", "0x8864", "LENGTH")
 
 Words = tuple[str, ...]
 
@@ -117,7 +120,8 @@ def opened(card: Card, rules: Sequence[Attributes], maxelem: int, mark: str) -> 
     sets' names, other than that of sets in use. Raises DriverError for rules and addresses that are none.
     """
     made = Filter(entries=entries(card))
-    own = (card.nic, *card.aliases)
+    # An alias of no network has its address of whoever made the machine: it is nobody's lease.
+    own = (card.nic, *(alias for alias in card.aliases if alias.given.get("NETWORK_ID")))
     allowed = {4: _addresses(own, 4), 6: _addresses(own, 6)}
     sets = _Sets(made, maxelem, mark)
     for direction in (OUT, IN):
@@ -130,7 +134,8 @@ def opened(card: Card, rules: Sequence[Attributes], maxelem: int, mark: str) -> 
                 made.chains[family][goto] = _verdicts(alias, rules, family, direction, sets)
             lines += _verdicts(card.nic, rules, family, direction, sets) if card.is_filtered else [_passes()]
             made.chains[family][chain(card.nic, direction)] = lines
-        made.chains[LAYER2][chain(card.nic, direction)] = _frames(card, direction, allowed[4])
+        is_open = all(_allows_everything(each, rules, direction) for each in _filtered(card))
+        made.chains[LAYER2][chain(card.nic, direction)] = _frames(card, direction, allowed[4], is_open)
     return made
 
 
@@ -198,14 +203,28 @@ def _neighbour(number: int) -> Words:
     return ("-p", "icmpv6", "-m", "icmp6", "--icmpv6-type", str(number), "-j", "RETURN")
 
 
+def _filtered(card: Card) -> list[Nic]:
+    return [*([card.nic] if card.is_filtered else []), *card.filtered_aliases]
+
+
+def _grants(nic: Nic, rules: Sequence[Attributes]) -> Sequence[Grant]:
+    """What the groups of an interface or alias let through. Raises DriverError naming a bad rule."""
+    ids = nic.group_ids
+    if ids is None:
+        return vnm_rules.EVERYTHING
+    return vnm_rules.grants(rule for rule in rules if rule.get("SECURITY_GROUP_ID") in ids)
+
+
+def _allows_everything(nic: Nic, rules: Sequence[Attributes], direction: str) -> bool:
+    granted = _grants(nic, rules)
+    return all(Grant(family, direction, ()) in granted for family in (4, 6))
+
+
 def _verdicts(nic: Nic, rules: Sequence[Attributes], family: int, direction: str, sets: _Sets) -> list[Words]:
     """Connections that are known, what the groups of an interface or alias let through, nothing else."""
-    ids = nic.group_ids
-    mine = [rule for rule in rules if rule.get("SECURITY_GROUP_ID") in (ids or ())]
-    granted: Iterable[Grant] = vnm_rules.EVERYTHING if ids is None else vnm_rules.grants(mine)
     lines: list[Words] = [("-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "RETURN")]
     end = "src" if direction == IN else "dst"
-    for grant in granted:
+    for grant in _grants(nic, rules):
         if (grant.family, grant.direction) != (family, direction):
             continue
         target: Words = ()
@@ -215,16 +234,19 @@ def _verdicts(nic: Nic, rules: Sequence[Attributes], family: int, direction: str
     return [*lines, ("-j", "DROP")]
 
 
-def _frames(card: Card, direction: str, allowed: list[str]) -> list[Words]:
-    """Frames from the machine that carry a false sender, above all in ARP, which iptables does not see."""
+def _frames(card: Card, direction: str, allowed: list[str], is_open: bool) -> list[Words]:
+    """Frames that iptables does not see: packets in a wrapping, where groups forbid any (not is_open), and
+    what carries a false sender, above all in ARP.
+    """
     nic, lines = card.nic, list[Words]()
+    if not is_open:
+        lines += [("-p", kind, "-j", "DROP") for kind in _WRAPPED]
     if direction == OUT and card.is_filtered:
         if nic.is_set("FILTER_MAC_SPOOFING"):
             lines.append(("-s", "!", nic.mac, "-j", "DROP"))
             lines.append(("-p", "ARP", "--arp-mac-src", "!", nic.mac, "-j", "DROP"))
         if nic.is_set("FILTER_IP_SPOOFING"):
-            # Tagged frames would pass the rules about addresses unseen.
-            lines += [("-p", tagged, "-j", "DROP") for tagged in ("0x8100", "0x88a8")]
+            lines += [("-p", kind, "-j", "DROP") for kind in _WRAPPED] if is_open else []
             senders = ["0.0.0.0", *allowed] if allowed else []
             lines += [("-p", "ARP", "--arp-ip-src", each, "-j", "RETURN") for each in senders]
             lines.append(("-p", "ARP", "-j", "DROP"))

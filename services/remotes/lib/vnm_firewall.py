@@ -123,4 +123,4 @@ def _destroy(names: Iterable[str], *, is_required: bool = False) -> None:
 
 def _ipset(lines: list[str]) -> None:
     if lines:
-        vnm_node.privileged([vnm_node.IPSET, "restore", "-exist"], stdin="\n".join([*lines, ""]))
+        vnm_node.restore_sets("\n".join([*lines, ""]))

@@ -22,6 +22,12 @@ IPTABLES_RESTORE = {4: "/usr/sbin/iptables-restore", 6: "/usr/sbin/ip6tables-res
 EBTABLES_SAVE = "/usr/sbin/ebtables-save"
 EBTABLES_RESTORE = "/usr/sbin/ebtables-restore"
 IPSET = "/usr/sbin/ipset"
+# `ipset restore` writes a file that its input names (`save -file`): it gets the right to administer networks,
+# and is nobody otherwise.
+_NOBODY = (
+    *("/usr/bin/setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"),
+    *("--inh-caps=-all,+net_admin", "--ambient-caps=-all,+net_admin", "--bounding-set=-all,+net_admin"),
+)
 
 _TIMEOUT_S = 60.0
 # What we make is in this group of interfaces; only that is ever removed. The group is given in the command
@@ -43,8 +49,14 @@ class Link:
 
 def privileged(argv: Sequence[str], *, stdin: str = "") -> str:
     """The output of a command that needs the administrator's rights. Raises DriverError with what it said."""
-    prefix = () if os.geteuid() == 0 else ("sudo", "-n")
+    prefix: Sequence[str] = () if os.geteuid() == 0 else ("sudo", "-n")
     return driver.run([*prefix, *argv], stdin=stdin.encode(), timeout_s=_TIMEOUT_S)
+
+
+def restore_sets(text: str) -> None:
+    """Make and remove sets as `ipset restore` reads it. Raises DriverError with what it said."""
+    lowered = () if os.geteuid() == 0 else _NOBODY
+    privileged([*lowered, IPSET, "restore", "-exist"], stdin=text)
 
 
 @contextmanager

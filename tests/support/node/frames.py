@@ -58,9 +58,9 @@ def icmp6(src_ip: str, dst_ip: str, kind: int, code: int = 0, data: bytes = byte
     return body[:2] + struct.pack("!H", _checksum(_pseudo(src_ip, dst_ip, ICMPV6, body) + body)) + body[4:]
 
 
-def tagged(frame: bytes, vlan_id: int) -> bytes:
-    """A frame with a VLAN's tag."""
-    return frame[:12] + struct.pack("!HH", VLAN, vlan_id) + frame[12:]
+def tagged(frame: bytes, vlan_id: int, kind: int = VLAN) -> bytes:
+    """A frame with a VLAN's tag (kind 0x88A8: of a provider's)."""
+    return frame[:12] + struct.pack("!HH", kind, vlan_id) + frame[12:]
 
 
 def _mac(text: str) -> bytes:

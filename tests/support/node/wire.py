@@ -34,7 +34,8 @@ def nic(**more: str) -> dict[str, str]:
 def alias(**more: str) -> dict[str, str]:
     """A further address of it, with group 6."""
     return {
-        "NIC_ID": "1", "PARENT_ID": "0", "BRIDGE": BRIDGE, "VN_MAD": "fw", "MAC": "02:00:0a:00:00:08",
+        "NIC_ID": "1", "PARENT_ID": "0", "NETWORK_ID": "1", "BRIDGE": BRIDGE, "VN_MAD": "fw",
+        "MAC": "02:00:0a:00:00:08",
         "IP": "10.0.0.8", "SECURITY_GROUPS": "6", "TARGET": f"one-{VM_ID}-1", **more,
     }  # fmt: skip
 

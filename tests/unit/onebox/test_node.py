@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
-from onebox_cli.node import access, wanted
+from onebox_cli.node import access, machine, wanted
 from onebox_cli.node.item import OwnFile, Unfit
 from onebox_cli.node.settings import Settings, edited
 from onebox_cli.ui import Failure
@@ -90,6 +91,29 @@ def test_a_text_that_its_program_refuses_never_gets_there(tmp_path: Path) -> Non
     assert item.examine().todo == f"chmod 440 {item.path}"
 
 
+def test_folders_of_what_runs_as_oneadmin_are_nobody_else_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In /var/tmp anybody may have been there first."""
+    folder, link = tmp_path / "one", tmp_path / "link"
+    folder.mkdir()
+    folder.chmod(0o777)
+    monkeypatch.setattr(machine, "USER_ID", os.getuid())
+    item = machine.Folder("driver actions", folder)
+    assert item.examine().todo == f"chmod o-w {folder}"
+    with contextlib.suppress(Unfit):  # about the folders above, which are of the test's user alone
+        item.apply()
+    assert item.examine().is_ok and folder.stat().st_mode & 0o777 == 0o775
+    link.symlink_to(folder)
+    monkeypatch.setattr(machine, "USER_ID", os.getuid() + 1)
+    if os.getuid() == 0:
+        os.lchown(link, 12345, 12345)
+    item = machine.Folder("driver actions", link)
+    assert item.examine().todo == "move it away"
+    with pytest.raises(Unfit, match="is a link of user"):
+        item.apply()
+
+
 def test_no_sudo_rule_has_free_parameters() -> None:
     rules = [line for line in access.sudoers().splitlines() if line.startswith("Cmnd_Alias")]
     assert rules
@@ -97,3 +121,6 @@ def test_no_sudo_rule_has_free_parameters() -> None:
         words = command.split(",")[0].strip().split()
         assert len(words) > 1, f"{command}: a command alone may be called with anything"
         assert "*" not in words, command
+    # It writes where its input says.
+    assert access.sudoers().count("ipset restore") == 1
+    assert "--bounding-set\\=-all\\,+net_admin /usr/sbin/ipset restore -exist" in access.sudoers()

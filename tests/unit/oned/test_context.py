@@ -191,6 +191,12 @@ def test_files(core: Core) -> None:
     for between in (", ", "  "):
         refused_vm(core, f'CONTEXT=[FILES_DS="$FILE[IMAGE_ID=0]{between}$FILE[IMAGE_ID=1]"]')
     assert "FILES_DS" not in _context(create(core, 'CONTEXT=[FILES_DS=""]'))
+    # A name is its user's, and the driver reads what stands behind a blank as a file of the front-end.
+    for name in ("x .one y", "a\u2003one.db"):
+        core.call("image.rename", 1, name)
+        told = refused_vm(core, 'CONTEXT=[FILES_DS="$FILE[IMAGE_ID=1]"]')
+        assert "Image 1 cannot be a file of a CONTEXT" in told and "has blanks" in told
+    core.call("image.rename", 1, "b")
     core.call("image.enable", 1, False)
     assert "expected READY" in refused_vm(core, text)
 

@@ -25,7 +25,9 @@ def _targets(vm: xmldoc.etree._Element) -> list[str]:
 
 # -- volatile ----------------------------------------------------------------------------------------------
 def test_volatile_disks(core: Core) -> None:
-    vm = create(core, "DISK=[TYPE=fs,SIZE=10,FORMAT=qcow2]\nDISK=[TYPE=swap,SIZE=5,DEV_PREFIX=vd]")
+    # SOURCE is of images, and the datastore says whether it is a disk over the network.
+    given = "TYPE=fs,SIZE=10,FORMAT=qcow2,SOURCE=one/one-7,DISK_TYPE=RBD"
+    vm = create(core, f"DISK=[{given}]\nDISK=[TYPE=swap,SIZE=5,DEV_PREFIX=vd]")
     first, second = _disks(vm)
     # What the system datastore decides is filled in at deployment.
     assert first == {
@@ -62,7 +64,9 @@ def test_disks_that_cannot_be(core: Core, text: str, message: str) -> None:
 # -- images ------------------------------------------------------------------------------------------------
 def test_a_disk_of_an_image(core: Core, store: int) -> None:
     image(core, "os", store)
-    vm = create(core, "DISK=[IMAGE=os,SIZE=2048]")
+    # Who pays for it, and where it lies, is not for users to say.
+    vm = create(core, "DISK=[IMAGE=os,SIZE=2048,CLONE_TARGET=NONE,LN_TARGET=NONE,PERSISTENT=YES]")
+    assert "PERSISTENT" not in _disks(vm)[0]
     assert (
         _disks(vm)[0].items()
         >= {
@@ -74,6 +78,7 @@ def test_a_disk_of_an_image(core: Core, store: int) -> None:
             "DATASTORE_ID": str(store),
             "TARGET": "sda",
             "CLONE": "YES",
+            "CLONE_TARGET": "SYSTEM",
             "TM_MAD": "dummy",
         }.items()
     )

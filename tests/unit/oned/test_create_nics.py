@@ -46,6 +46,34 @@ def test_an_interface(core: Core, net: int) -> None:
     assert core.info("secgroup.info", 0).find("UPDATED_VMS/ID") is None
 
 
+FOREIGN = (
+    "PHYDEV=eth0,VN_MAD=vxlan,BRIDGE_TYPE=openvswitch_dpdk,OUTER_VLAN_ID=9,MTU=68,VXLAN_MC=239.9.9.9,"
+    'IP_LINK_CONF="id=5",CONF="vxlan_mode=evpn",BRIDGE_CONF="stp=on",VROUTER_IP=10.0.0.9,'
+    'VROUTER_IP6_GLOBAL="2001:db8::9",IP6_GLOBAL="2001:db8::8",IP6_LINK="fe80::1",TARGET=one-7-0'
+)
+
+
+def test_what_only_the_network_says(core: Core, net: int) -> None:
+    """A user's card has no PHYDEV, no VLAN and no address but those of its network and its lease."""
+    core.add_user("ann")
+    plain = _nics(create(core, "NIC=[NETWORK=net]"))[0]
+    for text in (
+        f"NIC=[NETWORK_ID=0,{FOREIGN}]",
+        f"NIC=[NETWORK_ID=0]\nNIC_DEFAULT=[{FOREIGN}]",
+        f"NIC=[NETWORK_ID=0,{FOREIGN}]\nVROUTER_ID=0",
+    ):
+        made = _nics(create(core, text, user="ann"))[0]
+        assert made.keys() == plain.keys(), made.keys() ^ plain.keys()
+        assert (made["VN_MAD"], made["BRIDGE_TYPE"], made["TARGET"][-2:]) == ("dummy", "linux", "-0")
+        assert made["TARGET"] != "one-7-0"
+
+
+def test_an_alias_has_the_addresses_of_its_lease(core: Core, net: int) -> None:
+    vm = create(core, f"NIC=[NETWORK_ID=0,NAME=a]\nNIC_ALIAS=[NETWORK_ID=0,PARENT=a,{FOREIGN}]")
+    (alias,) = _nics(vm, "NIC_ALIAS")
+    assert not {"PHYDEV", "VROUTER_IP", "IP6_GLOBAL", "CONF"} & alias.keys()
+
+
 def test_asked_addresses(core: Core, net: int) -> None:
     assert _nics(create(core, 'NIC=[NETWORK_ID=0,IP="10.0.0.7"]'))[0]["MAC"] == "02:00:0a:00:00:07"
     refused_vm(core, 'NIC=[NETWORK_ID=0,IP="10.0.0.7"]')

@@ -14,7 +14,9 @@ NAMES = restricted.names(SETTINGS, "VM_RESTRICTED_ATTR")
 
 
 def test_names() -> None:
-    assert dict(NAMES) == {"RAW": set(), "NIC": {"MAC", "VLAN_ID"}}
+    # SCRIPT is one whatever oned.conf says, and NIC_DEFAULT says the same of every interface.
+    of_nics = {"MAC", "VLAN_ID", "SCRIPT"}
+    assert dict(NAMES) == {"RAW": set(), "NIC": of_nics, "NIC_DEFAULT": of_nics}
     assert restricted.names(SETTINGS, "IMAGE_RESTRICTED_ATTR") == {}
 
 
@@ -24,6 +26,9 @@ def test_names() -> None:
         ("CPU=1", None),
         ("NIC=[NETWORK=a]", None),
         ("NIC=[NETWORK=a]\nNIC=[MAC=b]", "NIC/MAC"),
+        ("NIC=[SCRIPT=/usr/bin/systemctl,TARGET=poweroff]", "NIC/SCRIPT"),
+        ("NIC_DEFAULT=[SCRIPT=x]", "NIC_DEFAULT/SCRIPT"),
+        ("NIC_DEFAULT=[VLAN_ID=7]", "NIC_DEFAULT/VLAN_ID"),
         ("RAW=x", "RAW"),
         ("RAW=[TYPE=kvm,DATA=x]", "RAW"),
         ("NIC=text", None),

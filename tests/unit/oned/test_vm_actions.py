@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from services.oned.lifecycle.effects import records
+from services.common.template import Template
+from services.oned.lifecycle.effects import Firing, records
+from services.oned.lifecycle.effects.work import set_deploy_id
+from services.oned.model.history import HistoryRecord
+from services.oned.model.vm import VM
 from services.oned.store import Tx
 from tests.support.cloud import Cloud
 from tests.support.core import Core
@@ -338,3 +342,29 @@ def test_an_end_after_a_stop_ends_the_record_again(cloud: Cloud, monkeypatch: py
     assert [cloud.records(vm_id)[0][name] for name in ("ETIME", "EETIME")] == [str(stopped + 100)] * 2
     (copy,) = cloud.copies(vm_id)
     assert copy.findtext("LCM_STATE") == "11"
+
+
+@pytest.mark.parametrize("vm_mad", ["kvm", "qemu", "mine"])
+def test_a_node_does_not_give_a_machine_the_name_of_another(vm_mad: str) -> None:
+    """Later actions, maybe on another host, would be done to that; of other hypervisors no name is known."""
+    uuid, other = "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "6ba7b811-9dad-11d1-80b4-00c04fd430c8"
+    is_known = vm_mad != "mine"
+    for printed, kept in (
+        (uuid, uuid),
+        (uuid.upper(), uuid.upper()),
+        ("one-7", "one-7"),
+        ("first line\none-7", "one-7"),
+        ("", "one-7"),
+        (other, "one-7" if is_known else other),
+        ("one-8", "one-7" if is_known else "one-8"),
+        ("wild", "wild"),
+    ):
+        vm = VM(7, "web", 2, 1)
+        vm.template = Template.parse(f'OS=[UUID="{uuid}"]')
+        vm.history = HistoryRecord(7, 0, "node1", 3, 100, vm_mad, "ssh", 104)
+        set_deploy_id(None, vm, Firing(output=printed))  # type: ignore[arg-type]
+        assert vm.deploy_id == kept
+    vm.deploy_id = "imported"
+    vm.template.set("IMPORTED", "YES")
+    set_deploy_id(None, vm, Firing(output=other))  # type: ignore[arg-type]
+    assert vm.deploy_id == other

@@ -78,6 +78,26 @@ def test_machines_are_made(zone: Played) -> None:
     assert zone.contradictions() == []
 
 
+@pytest.mark.parametrize("user", ["ann", "oneadmin"])
+def test_cards_of_a_router_have_no_more_than_those_of_vms(zone: Played, user: str) -> None:
+    """Its machines get them without another look: what users may not ask for is taken out before."""
+    card = "NIC=[NETWORK_ID=0,FILTER_IP_SPOOFING=NO,SCRIPT=/usr/bin/systemctl,MODEL=virtio]"
+    zone.call("vrouter.attachnic", 0, card, user=user)
+    zone.call("vrouter.instantiate", 0, 1, 0, "", False, "", user=user)
+    is_admin = user == "oneadmin"
+    nic = _nics(zone, 0)[1]
+    assert nic["MODEL"] == "virtio"
+    assert ("SCRIPT" in nic, "FILTER_IP_SPOOFING" in nic) == (is_admin, is_admin)
+
+
+def test_addresses_of_a_router_are_for_its_machines(zone: Played) -> None:
+    """VROUTER_ID in a template of somebody who may not manage the router gives no address of it."""
+    card = "CPU=0.1\nMEMORY=64\nVROUTER_ID=0\nNIC=[NETWORK_ID=0,VROUTER_IP=10.0.0.1]"
+    for user, has_it in (("bob", False), ("ann", True)):
+        vm_id = zone.call("vm.allocate", card, True, user=user)
+        assert ("VROUTER_IP" in _nics(zone, vm_id)[0]) is has_it
+
+
 def test_refused_machines(zone: Played) -> None:
     def code(*args: object, user: str = "ann") -> int:
         return zone.refused("vrouter.instantiate", *args, user=user).code

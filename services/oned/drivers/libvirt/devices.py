@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from services.common.template import Vector
-from services.oned.drivers.libvirt.markup import Element, add, fragment
+from services.oned.drivers.libvirt import bounds
+from services.oned.drivers.libvirt.markup import Element, add
 from services.oned.drivers.libvirt.settings import Settings
 from services.oned.drivers.step import PlanError
 
@@ -36,9 +37,7 @@ def write_screen(devices: Element, settings: Settings) -> None:
         keymap=screen.get("KEYMAP"),
     )
     if kind == "spice":
-        devices.extend(
-            fragment(settings.text("SPICE_OPTIONS"), f"{settings.label}: SPICE_OPTIONS"),
-        )
+        devices.extend(bounds.spice_options(settings))
 
 
 def write_input(devices: Element, settings: Settings) -> None:

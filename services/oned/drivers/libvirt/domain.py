@@ -11,7 +11,7 @@ import time
 from lxml import etree
 
 from services.common.template import Vector
-from services.oned.drivers.libvirt import devices, processor
+from services.oned.drivers.libvirt import bounds, devices, processor
 from services.oned.drivers.libvirt.disks import write_disks
 from services.oned.drivers.libvirt.interfaces import write_interfaces
 from services.oned.drivers.libvirt.markup import METADATA, QEMU, Element, add, fragment, merge
@@ -43,7 +43,7 @@ def deployment_text(context: VmContext, now_s: int | None = None) -> str:
     if machine.get("UUID"):
         add(domain, "uuid", machine["UUID"])
     processor.write_capacity(domain, settings)
-    _write_os(domain, settings)
+    _write_os(domain, settings, folder)
     processor.write_model(domain, settings)
     iothreads = settings.number("FEATURES", "IOTHREADS")
     if iothreads:
@@ -51,7 +51,7 @@ def deployment_text(context: VmContext, now_s: int | None = None) -> str:
     parts = add(domain, "devices")
     add(parts, "emulator", settings.text("EMULATOR") or _EMULATOR)
     write_disks(parts, settings, folder, context.vm.oid, iothreads)
-    write_interfaces(parts, settings, folder)
+    write_interfaces(parts, settings, folder, context.vm.oid)
     devices.write_screen(parts, settings)
     devices.write_input(parts, settings)
     devices.write_pci(parts, settings)
@@ -64,17 +64,18 @@ def deployment_text(context: VmContext, now_s: int | None = None) -> str:
     return etree.tostring(domain, encoding="unicode") + "\n"
 
 
-def _write_os(domain: Element, settings: Settings) -> None:
+def _write_os(domain: Element, settings: Settings, folder: str) -> None:
     element = add(domain, "os")
     architecture = settings.text("OS", "ARCH")
     if not architecture:
         raise PlanError(f"{settings.label}: OS/ARCH is not given, and the driver's defaults have none")
     add(element, "type", "hvm", arch=architecture, machine=settings.text("OS", "MACHINE"))
-    kernel, bootloader = settings.text("OS", "KERNEL"), settings.text("OS", "BOOTLOADER")
+    kernel, bootloader = bounds.boot_file(settings, "KERNEL", folder), settings.text("OS", "BOOTLOADER")
     if kernel:
         add(element, "kernel", kernel)
-        if settings.text("OS", "INITRD"):
-            add(element, "initrd", settings.text("OS", "INITRD"))
+        initrd = bounds.boot_file(settings, "INITRD", folder)
+        if initrd:
+            add(element, "initrd", initrd)
         words = settings.text("OS", "KERNEL_CMD")
         root = settings.text("OS", "ROOT")
         if root:

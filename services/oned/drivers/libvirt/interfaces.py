@@ -6,15 +6,18 @@ Source: KVM driver and NIC section of the virtual machine template of release 6.
 from __future__ import annotations
 
 from services.common.template import Vector
+from services.oned.drivers.libvirt import bounds
 from services.oned.drivers.libvirt.markup import Element, add
 from services.oned.drivers.libvirt.settings import Settings
 
 _BANDWIDTH = {"average": "AVG_BW", "peak": "PEAK_BW", "burst": "PEAK_KB"}
 
 
-def write_interfaces(devices: Element, settings: Settings, folder: str) -> None:
+def write_interfaces(devices: Element, settings: Settings, folder: str, vm_id: int) -> None:
     """Every NIC of a VM, whose sockets (of DPDK bridges) are in ``folder``. Raises PlanError."""
     for nic in settings.vm.vectors("NIC"):
+        if nic.get("TARGET"):
+            bounds.target(settings.label, nic.get("NIC_ID", "?"), vm_id, nic["TARGET"])
         element = _connection(devices, nic, folder)
         if nic.get("MAC"):
             add(element, "mac", address=nic["MAC"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 import time
 
 from services.oned.errors import RequestError
@@ -16,6 +18,7 @@ from services.oned.model.host import Host
 from services.oned.model.vm import VM
 from services.oned.store import Tx, jobs, pools
 
+_log = logging.getLogger("VMM")
 _SOFT = (HistoryAction.TERMINATE, HistoryAction.POWEROFF, HistoryAction.UNDEPLOY, HistoryAction.POFF_MIGRATE)
 _CLEANED = (HistoryAction.DELETE, HistoryAction.DELETE_RECREATE)
 # Work that is done on the host that a cold migration leaves.
@@ -23,6 +26,10 @@ _LEAVING = ("vmm.SAVE", "vmm.SHUTDOWN", "vmm.CANCEL")
 _ENDS = ("tm.EPILOG", "tm.EPILOG_DELETE")
 # Work for which the guest's context is made anew, with what its interfaces are by now.
 _BRINGS_CONTEXT = ("vmm.DEPLOY", "vmm.RESTORE", "vmm.ATTACH_NIC")
+# Their machines have the UUID that OS says, and this name.
+_OF_LIBVIRT = ("kvm", "qemu")
+_OWN_NAME = re.compile(r"one-[0-9]+\Z", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z", re.ASCII)
 _NO_DATASTORE = -1  # in the record of a public cloud
 _ON_FRONT_END = ("DISK_RESIZE_UNDEPLOYED", "HOTPLUG_SAVEAS_UNDEPLOYED", "HOTPLUG_SAVEAS_STOPPED")
 
@@ -30,12 +37,28 @@ _ON_FRONT_END = ("DISK_RESIZE_UNDEPLOYED", "HOTPLUG_SAVEAS_UNDEPLOYED", "HOTPLUG
 # -- marks and messages ------------------------------------------------------------------------------------
 @effect
 def set_deploy_id(tx: Tx, vm: VM, firing: Firing) -> None:
-    """Keep the hypervisor's name of the machine; a driver that prints none leaves the old one."""
+    """Keep the hypervisor's name of the machine; a driver that prints none leaves the old one.
+
+    So does one that names another VM's: what is done to this VM later, maybe on another host, would hit that.
+    """
     lines = firing.output.strip().splitlines()
-    if lines:
-        vm.deploy_id = lines[-1].strip()[:128]
-    elif not vm.deploy_id:
+    printed = lines[-1].strip()[:128] if lines else ""
+    if printed and _is_another(vm, printed):
+        _log.warning("vm %d: its driver calls it %s, which is not its name; ignored", vm.oid, printed)
+    elif printed:
+        vm.deploy_id = printed
+    if not vm.deploy_id:
         vm.deploy_id = f"one-{vm.oid}"
+
+
+def _is_another(vm: VM, name: str) -> bool:
+    """Whether a node cannot mean this VM by a name that it prints."""
+    if vm.history is None or vm.history.vm_mad not in _OF_LIBVIRT or vm.template.get("IMPORTED"):
+        return False
+    if _OWN_NAME.match(name):
+        return name != f"one-{vm.oid}"
+    known = (vm.template.get_vector("OS") or {}).get("UUID", "").lower()
+    return bool(known and _UUID.match(name.lower()) and name.lower() != known)
 
 
 @effect

@@ -22,15 +22,22 @@ def test_variables_in_the_order_of_their_names() -> None:
 
 
 def test_files_become_arguments(context: Make, location: Path) -> None:
-    files = "FILES=\"/a /b:c\nhttp://x/y\",FILES_DS=\"/ds/2/k:'init.sh' /ds/2/l:'my file' \""
+    files = "FILES=\"/a /b:c\nhttp://x/y\",FILES_DS=\"/ds/2/k:'init.sh' /ds/2/l:'my-file' \""
     (step,) = context_disk.steps(context("lxc", f'CONTEXT=[DISK_ID="1",TARGET="hda",{files}]'))
     assert step.args == (
         str(location / "var/vms/7/context.sh"),
-        *("/a", "/b:c", "http://x/y", "/ds/2/k:'init.sh'", "/ds/2/l:'my", "file'"),
+        *("/a", "/b:c", "http://x/y", "/ds/2/k:'init.sh'", "/ds/2/l:'my-file'"),
         *("node1:/ds/104/7/disk.1", "7", "104"),
     )
     assert step.name == "tm/ssh/context"
     assert [file.path.name for file in step.files] == ["context.sh"]
+
+
+@pytest.mark.parametrize("name", ["x /var/lib/one/.one/one_auth /etc/hosts:y", "my file", "a /etc/passwd"])
+def test_names_of_images_bring_no_other_files(context: Make, name: str) -> None:
+    files = f"FILES_DS=\"/ds/2/k:'{name}' \""
+    with pytest.raises(PlanError, match="vm 7: CONTEXT/FILES_DS has"):
+        context_disk.steps(context("lxc", f'CONTEXT=[DISK_ID="1",TARGET="hda",{files}]'))
 
 
 def user(uid: int, password: str | None) -> str:

@@ -92,6 +92,16 @@ def test_detach_disk(context: Make) -> None:
         (vmm_hotplug.attach_disk, 'CPU="1"', "vm 7 has no disk with ATTACH=YES"),
         (vmm_hotplug.attach_nic, 'CPU="1"', "vm 7 has no interface with ATTACH=YES"),
         (vmm_hotplug.attach_nic, NIC.format("").replace("BRIDGE", "B"), "interface 0 of vm 7 lacks BRIDGE"),
+        (
+            vmm_hotplug.attach_nic,
+            NIC.format("").replace("one-7-0", "one-8-0"),
+            "NIC 0 is 'one-8-0'",
+        ),
+        (
+            vmm_hotplug.attach_nic,
+            NIC.format("").replace('"fw"', '"../../x"'),
+            "'../../x', expected",
+        ),
         (vmm_hotplug.detach_nic, NIC.format("").replace("MAC", "M"), "interface 0 of vm 7 has no MAC"),
         (vmm_hotplug.snapshot_revert, 'SNAPSHOT=[SNAPSHOT_ID="1",ACTIVE="YES"]', "has no HYPERVISOR_ID"),
         (vmm_hotplug.snapshot_create, 'SNAPSHOT=[SNAPSHOT_ID="1"]', "no snapshot with ACTIVE=YES"),

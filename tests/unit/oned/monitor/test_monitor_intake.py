@@ -45,22 +45,38 @@ def test_hosts_that_do_not_exist(intake: Intake, complaints: Complaints) -> None
     assert sum(complaints.total.values()) == 2
 
 
+def read(intake: Intake) -> list[bool]:
+    """Take what waits, as if all of it could be read; which of them counted."""
+    return [intake.accept(message) for message in intake.take(99)]
+
+
 def test_older_ones_are_dropped(intake: Intake, complaints: Complaints) -> None:
     now = int(time.time())
-    assert intake.offer(line(epoch=now), "node")
+    assert intake.offer(line(epoch=now), "node") and read(intake) == [True]
     assert not intake.offer(line(epoch=now - 1), "node")
     assert intake.offer(line(epoch=now), "node"), "parts of one report have the same time"
     assert intake.offer(line(epoch=now - 1, kind="STATE_VM"), "node"), "each kind has times of its own"
     assert intake.offer(line(2, epoch=now - 1), "node"), "so has each host"
     assert complaints.total["a newer one came before it"] == 1
+    assert intake.offer(line(epoch=now + 2), "node") and intake.offer(line(epoch=now + 1), "node")
+    assert read(intake) == [True, True, True, True, False]
+    assert complaints.total["a newer one came before it"] == 2
+
+
+def test_what_cannot_be_read_makes_nothing_late(intake: Intake, complaints: Complaints) -> None:
+    """A header is anybody's; with a key pair, only who has it can make others late."""
+    now = int(time.time())
+    assert intake.offer(line(epoch=now + 299), "stranger")
+    (forged,) = intake.take(9)
+    intake.refuse(forged, "the payload is not encrypted")
+    assert intake.offer(line(epoch=now), "node") and read(intake) == [True]
+    assert complaints.total == {"the payload is not encrypted": 1}
 
 
 def test_a_clock_that_is_set_back_or_lies_does_not_silence_a_host(intake: Intake) -> None:
     now = int(time.time())
-    assert intake.offer(line(epoch=now), "node")
-    assert intake.offer(line(epoch=now - 7200), "node")
-    assert intake.offer(line(epoch=999_999_999_999), "node")
-    assert intake.offer(line(epoch=now - 7100), "node")
+    for epoch in (now, now - 7200, 999_999_999_999, now - 7100):
+        assert intake.offer(line(epoch=epoch), "node") and read(intake) == [True]
 
 
 def test_one_host_cannot_fill_the_queue(intake: Intake, complaints: Complaints) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import zlib
 from pathlib import Path
 
@@ -103,6 +104,33 @@ def test_with_a_key_nothing_else_is_taken(key: rsa.RSAPrivateKey) -> None:
     for payload in (packed(b"USEDCPU=5\n"), packed(b"x" * 2560), b""):
         with pytest.raises(MessageError, match="not encrypted"):
             reader.text(payload)
+
+
+def test_forged_blocks_cost_next_to_nothing(key: rsa.RSAPrivateKey) -> None:
+    """2 MiB of them are more than 8,000; a real key's work is counted. Text may be cut anywhere by blocks."""
+    counted = Counted(key)
+    reader = Reader(counted)  # type: ignore[arg-type]
+    size, number = 256, messages.TEXT_MAX_BYTES // 256
+    one = key.public_key().encrypt(b"x", padding.PKCS1v15())
+    for payload in (bytes(size * number), os.urandom(size * number), one * number):
+        with pytest.raises(MessageError, match="not encrypted"):
+            reader.text(packed(payload))
+    assert counted.calls < 100
+    text = "x" + "é" * 1000
+    assert reader.text(encrypted(key, text.encode())) == text
+    with pytest.raises(MessageError, match="not encrypted"):
+        reader.text(encrypted(key, text.encode()[:-1]))
+
+
+class Counted:
+    """A key that counts its work."""
+
+    def __init__(self, key: rsa.RSAPrivateKey) -> None:
+        self._key, self.key_size, self.calls = key, key.key_size, 0
+
+    def decrypt(self, data: bytes, how: padding.PKCS1v15) -> bytes:
+        self.calls += 1
+        return self._key.decrypt(data, how)
 
 
 def test_key_files_that_cannot_be_used(tmp_path: Path) -> None:

@@ -144,7 +144,14 @@ def test_safe_dirs_win_and_the_front_ends_own_folders_are_always_restricted(stag
     stage.env["HOME"] = "/nonexistent"
     assert "Not allowed" in stage.run("stat", own, **none).error
     assert "Not allowed" in stage.run("stat", {"PATH": stage.folder / "one/etc/file"}, **none).error
+    for path in ("/var/log/one/oned.log", "/run/one/sunstone_vnc_tokens/one-7"):
+        stage.env.pop("ONE_LOCATION")
+        assert "Not allowed" in stage.run("stat", {"PATH": path}, **none).error
+        stage.env["ONE_LOCATION"] = str(stage.folder / "one")
     assert stage.ok("stat", {"PATH": stage.folder / "open/file"}, **none) == "3"
+    # Processes' secrets are files, too.
+    for path in ("/proc/self/environ", "/proc/1/../version", "/sys/kernel/uevent_helper", "/dev/shm/../null"):
+        assert "Not allowed" in stage.run("stat", {"PATH": path}, **none).error, path
     assert stage.ok("stat", own, SAFE_DIRS=f"/nowhere {stage.folder}/one/var", RESTRICTED_DIRS="/") == "3"
 
 

@@ -106,6 +106,38 @@ def test_link_instead_of_a_disk_brings_no_other_file(rig: Rig) -> None:
     assert rig.image().read_bytes()[:3] == b"old"
 
 
+def test_link_in_a_folder_leads_to_no_other_file(rig: Rig) -> None:
+    """What a node makes a VM's disk would be read at its next place, and saved as the VM's image."""
+    rig.file("node1", "").mkdir(parents=True)
+    rig.file("node1", "disk.0").symlink_to("/etc/passwd")
+    told = rig.refused("ssh/mv", rig.at("node1", ""), rig.at(FRONT_END, ""), VM_ID, "0")
+    assert "disk.0 leads to '/etc/passwd', which is not of this VM" in told
+    assert not rig.file(FRONT_END, "").exists() and rig.leftovers() == []
+
+
+def test_layer_of_a_disk_leads_to_no_other_file(rig: Rig) -> None:
+    rig.file("node1", "").mkdir(parents=True)
+    disk = rig.file("node1", "disk.0")
+    qemu_img("create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", "/etc/passwd", disk, "1M")
+    raw_image(rig.image(), first=b"old")
+    rig.disk(0, DRIVER="qcow2", CLONE="YES", SOURCE=str(rig.image()))
+    told = rig.refused("ssh/mvds", rig.at("node1", "disk.0"), str(rig.image()), VM_ID, "1")
+    assert "which has not arrived" in told and rig.image().read_bytes()[:3] == b"old"
+    told = rig.refused("ssh/mv", rig.at("node1", ""), rig.at("node2", ""), VM_ID, "0")
+    assert "disk.0 leads to" in told and disk.exists() and rig.leftovers() == []
+
+
+def test_answers_of_a_node_have_an_end(rig: Rig) -> None:
+    python = rig.folder / "taken/python3"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\nexec cat /dev/zero\n")
+    python.chmod(0o755)
+    conf = rig.folder / "ssh.conf"
+    conf.write_text(conf.read_text().replace(" TM_PATH=", f" TM_PATH={python.parent}:"))
+    told = rig.refused("ssh/delete", rig.at("node1", "disk.0"), VM_ID, "0")
+    assert "answers without an end" in told
+
+
 @pytest.mark.parametrize(
     ("origin", "target"), [("node1", "node2"), ("node1", FRONT_END), (FRONT_END, "node2")]
 )

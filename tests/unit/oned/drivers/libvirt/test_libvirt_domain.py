@@ -38,10 +38,11 @@ def test_schema(case: Path) -> None:
 
 def test_values_are_never_markup() -> None:
     evil = "</title><x a='1'/>&lt;\x00]]>"
-    template = f'{MACHINE} GRAPHICS=[TYPE="spice",PASSWD="{evil}"] NIC=[BRIDGE="{evil}"] OS=[KERNEL="{evil}"]'
+    template = f'{MACHINE} GRAPHICS=[TYPE="spice",PASSWD="{evil}"] NIC=[BRIDGE="{evil}"]'
+    template += f' OS=[KERNEL="/k",KERNEL_CMD="{evil}"]'
     found = domain(template)
     clean = evil.replace("\x00", "")
-    assert found.findtext("os/kernel") == clean
+    assert found.findtext("os/cmdline") == clean
     assert found.find("devices/interface/source").get("bridge") == clean  # type: ignore[union-attr]
     assert found.find("devices/graphics").get("passwd") == clean  # type: ignore[union-attr]
     assert not list(found.iter("x"))
@@ -149,6 +150,76 @@ def test_refused(template: str, expected: str) -> None:
     with pytest.raises(PlanError) as refused:
         deployment_text(template)
     assert expected in str(refused.value)
+
+
+SPICE = f'{MACHINE} GRAPHICS=[TYPE="spice"] SPICE_OPTIONS='
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "<disk type='file'><source file='/ds/104/8/disk.0'/><target dev='vdz'/></disk>",
+        "<hostdev mode='subsystem' type='usb'/>",
+        "<filesystem type='mount'><source dir='/'/><target dir='all'/></filesystem>",
+        "<interface type='ethernet'><script path='/sbin/halt'/></interface>",
+        "<emulator>/bin/sh</emulator>",
+        "<channel type='file'><source path='/ds/104/8/disk.0'/><target type='virtio' name='x'/></channel>",
+        "<channel><source path='/ds/104/8/disk.0'/></channel>",
+        "<redirdev bus='usb' type='tcp'><source mode='connect' host='10.0.0.1' service='1'/></redirdev>",
+        "<channel type='spicevmc'><log file='/ds/104/8/disk.0'/></channel>",
+        "<video><model type='none'/><driver/><x:acceleration xmlns:x='u' rendernode='/dev/dri/x'/></video>",
+        "<sound model='ich6'/><q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'/>",
+    ],
+)
+def test_spice_options_of_a_vm_reach_its_screen_only(options: str) -> None:
+    """Users may write them; the same of its host is the administrator's word."""
+    with pytest.raises(PlanError, match="vm 7: SPICE_OPTIONS of a VM has"):
+        deployment_text(f'{SPICE}"{options}"')
+    at_host = f"<SPICE_OPTIONS><![CDATA[{options}]]></SPICE_OPTIONS>"
+    found = domain(f'{MACHINE} GRAPHICS=[TYPE="spice"]', documents=_documents(at_host, ""))
+    assert len(found.findall("devices")) == 1
+
+
+def test_spice_options_of_a_vm() -> None:
+    options = (
+        "<video><model type='qxl' heads='2'/></video><sound model='ich9'/>"
+        "<controller type='usb' model='nec-xhci'/><redirdev bus='usb' type='spicevmc'/>"
+        "<channel type='spiceport'><source channel='org.spice-space.webdav.0'/>"
+        "<target type='virtio' name='org.spice-space.webdav.0'/></channel>"
+    )
+    found = domain(f'{SPICE}"{options}"')
+    assert found.find("devices/video/model").get("heads") == "2"  # type: ignore[union-attr]
+    assert found.find("devices/channel/source").get("channel") == "org.spice-space.webdav.0"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/ds/104/8/disk.0", "/ds/1/4f2a", "/ds/104/7/../8/disk.0", "//ds/104/8/disk.0", "/ds/104/7"),
+        *("/var/lib/one/.ssh/id_rsa", "/proc/self/environ", "/etc/../etc/shadow", "etc/passwd", "/dev/sda"),
+    ],
+)
+def test_files_of_others_are_no_kernel(path: str) -> None:
+    for part in ("KERNEL", "INITRD"):
+        kernel = "" if part == "KERNEL" else 'KERNEL="/boot/vmlinuz",'
+        with pytest.raises(PlanError, match=f"vm 7: OS/{part} is .*, expected an absolute path"):
+            deployment_text(f'{MACHINE} OS=[{kernel}{part}="{path}"]')
+    at_host = f"<OS><KERNEL>{path}</KERNEL></OS>"
+    assert domain(MACHINE, documents=_documents(at_host, "")).findtext("os/kernel") == path
+
+
+def test_kernels_of_the_node_and_of_the_vm() -> None:
+    for own in ("/ds/104/7/initrd", "/ds/0/7/initrd"):
+        found = domain(f'{MACHINE} OS=[KERNEL="/boot/vmlinuz",INITRD="{own}"]')
+        assert (found.findtext("os/kernel"), found.findtext("os/initrd")) == ("/boot/vmlinuz", own)
+
+
+@pytest.mark.parametrize("name", ["one-8-0", "../8/disk.0", "a b", "-x", "sixteenletters16", "a/b"])
+def test_names_of_interfaces(name: str) -> None:
+    with pytest.raises(PlanError, match="vm 7: TARGET of NIC 3"):
+        deployment_text(f'{MACHINE} NIC=[NIC_ID="3",BRIDGE="b",TARGET="{name}"]')
+    for mine in ("one-7-0", "lan0"):
+        domain(f'{MACHINE} NIC=[NIC_ID="3",BRIDGE="b",TARGET="{mine}"]')
 
 
 def test_entities_are_refused() -> None:
