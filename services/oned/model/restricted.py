@@ -24,7 +24,9 @@ def names(settings: Template, setting: str) -> dict[str, set[str]]:
     found = _read(listed + _ALWAYS.get(setting, ()))
     if setting == "VM_RESTRICTED_ATTR":
         # What each interface has unless it says otherwise: the same words, in another place.
-        found = {**found, "NIC_DEFAULT": found.get("NIC", set()) | found.get("NIC_DEFAULT", set())}
+        parts = found["NIC"]
+        default = found.get("NIC_DEFAULT", parts)
+        found = {**found, "NIC_DEFAULT": parts | default if parts and default else set()}
     return found
 
 
@@ -34,7 +36,8 @@ def _read(values: tuple[str, ...]) -> dict[str, set[str]]:
     for value in values:
         head, _, part = value.strip().upper().partition("/")
         found.setdefault(head, set()).update([part] if part else [])
-    return found
+    # Who lists the whole and a part of it means the whole.
+    return found | {value.strip().upper(): set() for value in values if "/" not in value}
 
 
 def first_set(template: Template, restricted: dict[str, set[str]]) -> str | None:

@@ -20,6 +20,14 @@ def test_names() -> None:
     assert restricted.names(SETTINGS, "IMAGE_RESTRICTED_ATTR") == {}
 
 
+@pytest.mark.parametrize("listed", [("NIC",), ("NIC", "NIC/MAC"), ("NIC/MAC", "nic")])
+def test_the_whole_is_more_than_its_parts(listed: tuple[str, ...]) -> None:
+    settings = Template.parse("\n".join(f'VM_RESTRICTED_ATTR="{name}"' for name in listed))
+    found = restricted.names(settings, "VM_RESTRICTED_ATTR")
+    assert found == {"NIC": set(), "NIC_DEFAULT": set()}
+    assert restricted.first_set(Template.parse("NIC=[NETWORK=a]"), found) == "NIC"
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
