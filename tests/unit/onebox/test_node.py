@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from onebox_cli.node import access, command, wanted
+from onebox_cli.node import access, wanted
+from onebox_cli.node import command as node_command
 from onebox_cli.node.item import Finding, OwnFile, Unfit
 from onebox_cli.node.settings import Settings, edited
 from onebox_cli.ui import Failure
@@ -125,7 +126,7 @@ class Stubborn:
 def test_what_is_left_to_do_is_said_in_one_line(
     refusal: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "_refuse_others", lambda: None)
-    monkeypatch.setattr(command, "_items", lambda wanted: [(Stubborn(refusal), None)])
-    assert command.run(wanted.Wanted(), check=False) == 1
+    monkeypatch.setattr(node_command, "_refuse_others", lambda: None)
+    monkeypatch.setattr(node_command, "_items", lambda wanted: [(Stubborn(refusal), None)])
+    assert node_command.run(wanted.Wanted(), check=False) == 1
     assert capsys.readouterr().out.splitlines() == [f"  TODO  stubborn         {said}", "1 to do: stubborn"]
