@@ -117,8 +117,8 @@ class Clock:
         if self._hosts[oid].is_unheard and state == HostState.MONITORED:
             # The start before went well: that is over ssh.
             _log.warning(
-                "host %d: its agent can be started, but nothing that it sends arrives at port %d, UDP and TCP: "
-                "see firewalls, and MONITOR_ADDRESS of monitord.conf",
+                "host %d: its agent can be started, but nothing that it sends arrives at port %d, "
+                "UDP and TCP: see firewalls, and MONITOR_ADDRESS of monitord.conf",
                 oid,
                 self._conf.port,
             )
