@@ -89,8 +89,12 @@ class Zone:
         else:
             shutil.copytree(_fresh(more), folder / "var", dirs_exist_ok=True)
             self.conf = _conf(folder, db_section, more)
-        self.store = Store.open(self.conf.db)
         resources.load_all()
+        self.connect()
+
+    def connect(self) -> None:
+        """Open the database that its settings name."""
+        self.store = Store.open(self.conf.db)
         self.executor = Executor(self.store, self.conf)
         self.dispatcher = Dispatcher(self.executor)
 
