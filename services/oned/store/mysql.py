@@ -19,7 +19,7 @@ except ImportError:
 _DEADLOCK, _LOCK_WAIT = 1213, 1205
 _RECORD_CHANGED = 1020  # MariaDB: the row changed since the snapshot of this transaction
 _FOUND_ROWS = 2  # client flag: a row count is the rows matched, as SQLite counts them
-# client flag: one.system.sql takes several statements at once. mysqlclient sets it by itself, PyMySQL does not
+# client flag: one.system.sql takes several statements at once. mysqlclient sets it itself, PyMySQL does not
 _MULTI_STATEMENTS = 1 << 16
 _BATCH_ROWS = 64
 _LOST = {2002, 2003, 2006, 2013, 1927, 1053, 4031}
