@@ -79,7 +79,7 @@ def _examine(item: Item) -> Finding:
     try:
         return item.examine()
     except (OSError, ValueError, Unfit) as error:
-        return Finding(f"cannot be looked at: {error}", "see the message")
+        return Finding(f"cannot be looked at: {error}", is_fault=True)
 
 
 def _put_right(item: Item, service: services.Service | None) -> Finding:
@@ -89,12 +89,13 @@ def _put_right(item: Item, service: services.Service | None) -> Finding:
             service.restart()
         finding = item.examine()
     except (OSError, ValueError, Unfit) as error:
-        return Finding(f"failed: {error}", "see the message")
-    return Finding(f"{finding.found} (changed)", finding.todo)
+        return Finding(f"failed: {error}", is_fault=True)
+    # What is still to do needs a person, as a key that nobody gave.
+    return Finding(f"{finding.found} (changed)") if finding.is_ok else finding
 
 
 def _show(name: str, finding: Finding) -> None:
     if finding.is_ok:
         say(f"  ok    {name:<16} {finding.found}")
     else:
-        say(f"  TODO  {name:<16} {finding.found}: {finding.todo}")
+        say(f"  TODO  {name:<16} {': '.join(filter(None, (finding.found, finding.todo)))}")

@@ -17,15 +17,19 @@ class Unfit(Exception):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found. ``todo`` is what a person, or ``apply``, has to do; empty when all is well."""
+    """What was found. ``todo`` is what a person, or ``apply``, has to do; empty when all is well.
+
+    is_fault: looking, or putting right, has failed; ``found`` says why and what to do.
+    """
 
     found: str
     todo: str = ""
+    is_fault: bool = False
 
     @property
     def is_ok(self) -> bool:
         """Whether nothing has to be done."""
-        return not self.todo
+        return not self.todo and not self.is_fault
 
 
 class Item(Protocol):

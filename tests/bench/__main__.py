@@ -137,7 +137,7 @@ def _front_end(backend: str) -> Iterator[tuple[Frontend, MariaDb | None]]:
         server = None
         section = 'DB = [ BACKEND = "sqlite" ]'
         if backend == "mysql":
-            server = MariaDb(Path(folder, "mariadb"))
+            server = MariaDb(Path(folder, "mariadb"), is_durable=True)
             server.folder.mkdir()
             server.start()
             section = server.section("bench")

@@ -485,7 +485,8 @@ def test_sync(cli: Commands) -> None:
 
 def test_import(cli: Commands) -> None:
     assert cli.refused("onehost importvm node1 stray") == (
-        "HOST 0 runs no machine named stray that can be imported."
+        "HOST 0 has reported no machine named stray that can be imported. "
+        "It says every few minutes which it runs, at once after: onehost enable 0"
     )
 
 

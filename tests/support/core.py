@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,16 @@ class Core:
 
     def __init__(self, folder: Path, more: str = "", db_section: str = "") -> None:
         self.zone = Zone(folder, db_section, f'DATASTORE_LOCATION="/ds"\n{more}')
+
+    def copy(self, file: Path) -> Core:
+        """The same zone with a database file of its own. Its present one must be closed."""
+        core, zone = copy.copy(self), copy.copy(self.zone)
+        core.zone = zone
+        file.parent.mkdir(exist_ok=True)
+        shutil.copy(zone.conf.db.path, file)
+        zone.conf = replace(zone.conf, db=replace(zone.conf.db, path=file))
+        zone.connect()
+        return core
 
     @property
     def store(self) -> Store:

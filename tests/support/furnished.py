@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from services.oned.api.dispatch import Dispatcher
-from services.oned.api.execute import Executor
 from services.oned.model.snapshots import Snapshots
-from services.oned.store import Store
 from tests.support.cloud import Cloud
 from tests.support.core import Core
 
@@ -52,15 +46,7 @@ class Furnished:
 
     def copy(self, folder: Path) -> Core:
         """The zone with a database of its own."""
-        core, zone = copy.copy(self.core), copy.copy(self.core.zone)
-        core.zone = zone
-        path = folder / "copy.db"
-        shutil.copy(zone.conf.db.path, path)
-        zone.conf = replace(zone.conf, db=replace(zone.conf.db, path=path))
-        zone.store = Store.open(zone.conf.db)
-        zone.executor = Executor(zone.store, zone.conf)
-        zone.dispatcher = Dispatcher(zone.executor)
-        return core
+        return self.core.copy(folder / "copy.db")
 
     def _people(self) -> None:
         ids = self.ids

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,20 +18,27 @@ from services.oned.api.dispatch import Dispatcher
 from services.oned.api.execute import Executor
 from services.oned.auth import password
 from services.oned.config import OnedConf, from_settings
-from services.oned.store import Store
+from services.oned.store import Store, sqlite
 from services.oned.store.__main__ import init
 
 # Passwords are stored in a slow form on purpose; tests need not wait for that.
 password.COST = password.Cost(4, 8, 1)
+# Nor for the disk: no test in this process outlives it.
+sqlite.SYNCHRONOUS = "OFF"
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "opennebula"
 SESSION = f"oneadmin:{PASSWORD}"
 
 
+@functools.cache
+def _stock() -> Template:
+    return read(ROOT / "share/etc/oned.conf")
+
+
 def settings(db_section: str = "", more: str = "") -> Template:
     """The stock oned.conf with another DB section and more settings at its end."""
-    stock = read(ROOT / "share/etc/oned.conf")
+    stock = _stock().copy()
     if db_section:
         stock.remove("DB")
     changed = Template.parse(f"{db_section}\n{more}")
@@ -38,20 +49,52 @@ def settings(db_section: str = "", more: str = "") -> Template:
     return stock
 
 
+def _conf(folder: Path, db_section: str, more: str) -> OnedConf:
+    conf = from_settings(settings(db_section, more))
+    var = folder / "var"
+    return replace(conf, db=replace(conf.db, path=var / "one.db"), key_file=var / ".one/one_key")
+
+
+def _made(folder: Path, db_section: str, more: str) -> OnedConf:
+    """The settings of a zone that was made just now below ``folder``."""
+    conf = _conf(folder, db_section, more)
+    auth = folder / "var/.one"
+    auth.mkdir(parents=True)
+    (auth / "one_auth").write_text(SESSION + "\n")
+    store = Store.open(conf.db)
+    init(store, conf, auth)
+    store.close()
+    return conf
+
+
+@functools.cache
+def _fresh(more: str) -> Path:
+    """The files of a zone with these settings; made once, for most tests begin with one."""
+    folder = Path(_folder().name, os.urandom(8).hex())
+    _made(folder, "", more)
+    return folder / "var"
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="onebox-zone-")
+
+
 class Zone:
     """A zone below ``folder``; with ``db_section`` in that database instead of SQLite."""
 
     def __init__(self, folder: Path, db_section: str = "", more: str = "") -> None:
-        conf = from_settings(settings(db_section, more))
-        auth = folder / "var" / ".one"
-        auth.mkdir(parents=True)
-        (auth / "one_auth").write_text(SESSION + "\n")
-        self.conf: OnedConf = replace(
-            conf, db=replace(conf.db, path=folder / "var/one.db"), key_file=auth / "one_key"
-        )
-        self.store = Store.open(self.conf.db)
-        init(self.store, self.conf, auth)
+        if db_section:
+            self.conf = _made(folder, db_section, more)
+        else:
+            shutil.copytree(_fresh(more), folder / "var", dirs_exist_ok=True)
+            self.conf = _conf(folder, db_section, more)
         resources.load_all()
+        self.connect()
+
+    def connect(self) -> None:
+        """Open the database that its settings name."""
+        self.store = Store.open(self.conf.db)
         self.executor = Executor(self.store, self.conf)
         self.dispatcher = Dispatcher(self.executor)
 

@@ -113,7 +113,10 @@ def import_vm(inv: Any) -> int:
     found = [vm for vm in wilds if text_of(vm, "VM_NAME") == name]
     if not found:
         guess = hint(name, (text_of(vm, "VM_NAME") for vm in wilds))
-        raise CliError(f"HOST {oid} runs no machine named {name} that can be imported.{guess}")
+        raise CliError(
+            f"HOST {oid} has reported no machine named {name} that can be imported.{guess} "
+            f"It says every few minutes which it runs, at once after: onehost enable {oid}"
+        )
     if len(found) > 1:
         raise CliError(f"HOST {oid} runs {len(found)} machines named {name}; rename them there first.")
     if text_of(found[0], "VCENTER_TEMPLATE"):

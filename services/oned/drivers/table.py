@@ -19,7 +19,7 @@ from services.common.template import is_yes
 from services.oned.config import OnedConf
 from services.oned.drivers.arguments import Arguments, parse
 from services.oned.monitor import conf as monitor_conf
-from services.oned.store.jobs import Lane
+from services.oned.store.job_limits import Lane
 
 
 class Takeover(Enum):

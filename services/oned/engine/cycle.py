@@ -16,7 +16,8 @@ from services.oned.drivers.table import Drivers
 from services.oned.engine import results as ends
 from services.oned.lifecycle import site
 from services.oned.store import DatabaseError, Store, Tx, jobs, leases
-from services.oned.store.jobs import Job, Limits
+from services.oned.store.job_limits import Limits
+from services.oned.store.jobs import Job
 from services.oned.store.leases import LeaseLost
 
 LEASE = "engine"

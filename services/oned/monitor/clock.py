@@ -36,6 +36,7 @@ class _Watch:
     started_s: float = float("-inf")
     state: int = HostState.INIT
     is_heard_anew: bool = False
+    is_unheard: bool = False  # its agent was started again, and nothing has come since
 
 
 class Clock:
@@ -58,6 +59,7 @@ class Clock:
             watch = self._hosts.get(oid)
             if watch is not None:
                 watch.heard_s = now_s
+                watch.is_unheard = False
                 watch.is_heard_anew = watch.state == HostState.ERROR
 
     def look(self, now_s: float) -> list[int]:
@@ -84,6 +86,7 @@ class Clock:
         started = self._store.run(lambda tx: self._start(tx, due)) if due else 0
         for oid in due:
             self._hosts[oid].started_s = self._hosts[oid].heard_s = now_s
+            self._hosts[oid].is_unheard = True
         for sweep in self._sweeps:
             for _ in range(_PARTS):
                 if not self._store.run(partial(self._expire, sweep)):
@@ -107,8 +110,20 @@ class Clock:
                     zero_sample(tx, oid)
             elif agents.start(tx, host):
                 started += 1
-                _log.info("host %d: not heard of, its agent is started again", oid)
+                self._tell(oid, state)
         return started
+
+    def _tell(self, oid: int, state: int) -> None:
+        if self._hosts[oid].is_unheard and state == HostState.MONITORED:
+            # The start before went well: that is over ssh.
+            _log.warning(
+                "host %d: its agent can be started, but nothing that it sends arrives at port %d, "
+                "UDP and TCP: see firewalls, and MONITOR_ADDRESS of monitord.conf",
+                oid,
+                self._conf.port,
+            )
+        else:
+            _log.info("host %d: not heard of, its agent is started again", oid)
 
     def _expire(self, sweep: _Sweep, tx: Tx) -> bool:
         leases.require(tx, LEASE, self._token)

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from services.oned.store.db import Tx
+from services.oned.store.job_limits import Lane, Limits, Load, lane_of
 
 QUEUED, CLAIMED, CANCELLED = 0, 1, 3
 _COLUMNS = "id, kind, oid, operation, driver, host, spec, attempt, timeout_s, created"
@@ -39,22 +38,6 @@ class Job:
 
     def __str__(self) -> str:
         return f"job {self.id} ({self.operation} {self.kind} {self.oid})"
-
-
-class Lane(NamedTuple):
-    """The jobs that share a limit: those of one driver of one subsystem (``vmm`` ``kvm``)."""
-
-    subsystem: str
-    driver: str
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How many jobs may run at once: in all, in a lane, and on one host in a lane."""
-
-    total: int = 64
-    per_lane: Callable[[Lane], int] = field(default=lambda lane: 15)
-    per_host: Callable[[Lane], int] = field(default=lambda lane: 8)
 
 
 def add(
@@ -148,18 +131,18 @@ def claim(tx: Tx, token: int, limit: int, limits: Limits | None = None) -> list[
     Skipped are jobs of a host or lane at its limit, jobs whose time has not come, and jobs of an object
     that has an older one.
     """
-    load = _Load(limits or Limits())
+    load = Load(limits or Limits())
     for operation, driver, host in tx.all(
         "SELECT operation, driver, host FROM onebox_job WHERE state <> ?", QUEUED
     ):
-        load.take(_lane(operation, driver), host)
+        load.take(lane_of(operation, driver), host)
     chosen: list[int] = []
     last_id = 0
     while len(chosen) < limit and load.free() > 0:
         window = _candidates(tx, last_id, load)
         for job_id, operation, driver, host in window:
             last_id = job_id
-            lane = _lane(operation, driver)
+            lane = lane_of(operation, driver)
             if load.has_room(lane, host) and load.free() > 0 and len(chosen) < limit:
                 chosen.append(job_id)
                 load.take(lane, host)
@@ -168,41 +151,7 @@ def claim(tx: Tx, token: int, limit: int, limits: Limits | None = None) -> list[
     return _mark(tx, token, chosen)
 
 
-def _lane(operation: str, driver: str) -> Lane:
-    return Lane(operation.partition(".")[0], driver)
-
-
-class _Load:
-    """What runs at the moment, against the limits."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._lanes: Counter[Lane] = Counter()
-        self._hosts: Counter[tuple[Lane, str]] = Counter()
-
-    def take(self, lane: Lane, host: str) -> None:
-        self._lanes[lane] += 1
-        if host:
-            self._hosts[lane, host] += 1
-
-    def free(self) -> int:
-        return self._limits.total - sum(self._lanes.values())
-
-    def has_room(self, lane: Lane, host: str) -> bool:
-        if self._lanes[lane] >= self._limits.per_lane(lane):
-            return False
-        return not host or self._hosts[lane, host] < self._limits.per_host(lane)
-
-    def full_lanes(self) -> list[Lane]:
-        return sorted(lane for lane, count in self._lanes.items() if count >= self._limits.per_lane(lane))
-
-    def full_hosts(self) -> list[tuple[Lane, str]]:
-        """The hosts that are full in a lane that is not."""
-        lanes = set(self.full_lanes())
-        return sorted(pair for pair in self._hosts if pair[0] not in lanes and not self.has_room(*pair))
-
-
-def _candidates(tx: Tx, after_id: int, load: _Load) -> list[tuple[int, str, str, str]]:
+def _candidates(tx: Tx, after_id: int, load: Load) -> list[tuple[int, str, str, str]]:
     """Some queued jobs by id: the oldest of their object, due, and not of a host or lane that is full."""
     params: list[Any] = [QUEUED, int(time.time()), after_id]
     skip = ""

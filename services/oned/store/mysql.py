@@ -19,6 +19,8 @@ except ImportError:
 _DEADLOCK, _LOCK_WAIT = 1213, 1205
 _RECORD_CHANGED = 1020  # MariaDB: the row changed since the snapshot of this transaction
 _FOUND_ROWS = 2  # client flag: a row count is the rows matched, as SQLite counts them
+# client flag: one.system.sql takes several statements at once. mysqlclient sets it itself, PyMySQL does not
+_MULTI_STATEMENTS = 1 << 16
 _BATCH_ROWS = 64
 _LOST = {2002, 2003, 2006, 2013, 1927, 1053, 4031}
 
@@ -42,7 +44,7 @@ class MysqlConnection:
             "charset": "utf8mb4",
             "autocommit": True,
             "connect_timeout": 10,
-            "client_flag": _FOUND_ROWS,
+            "client_flag": _FOUND_ROWS | _MULTI_STATEMENTS,
             "init_command": "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
         }
         if conf.socket:

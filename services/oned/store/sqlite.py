@@ -15,6 +15,8 @@ from typing import Any
 from services.oned.config import DbConf
 from services.oned.store.db import Row, StatementError
 
+# What is committed outlives a power cut.
+SYNCHRONOUS = "FULL"
 _BATCH_ROWS = 64
 
 
@@ -34,7 +36,12 @@ class SqliteConnection:
         )
         if new:
             os.chmod(conf.path, 0o600)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-4000", "wal_autocheckpoint=4000"):
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={SYNCHRONOUS}",
+            "cache_size=-4000",
+            "wal_autocheckpoint=4000",
+        ):
             self._db.execute(f"PRAGMA {pragma}")
         self._lock_fd = os.open(f"{conf.path}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if os.geteuid() == 0:  # as SQLite does with its own files: the front-end must be able to open it

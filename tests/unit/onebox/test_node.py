@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from onebox_cli.node import access, machine, wanted
-from onebox_cli.node.item import OwnFile, Unfit
+from onebox_cli.node import command as node_command
+from onebox_cli.node.item import Finding, OwnFile, Unfit
 from onebox_cli.node.settings import Settings, edited
 from onebox_cli.ui import Failure
 
@@ -124,3 +125,35 @@ def test_no_sudo_rule_has_free_parameters() -> None:
     # It writes where its input says.
     assert access.sudoers().count("ipset restore") == 1
     assert "--bounding-set\\=-all\\,+net_admin /usr/sbin/ipset restore -exist" in access.sudoers()
+
+
+class Stubborn:
+    """An item that stays as it is, or says why it cannot be put right."""
+
+    name = "stubborn"
+
+    def __init__(self, refusal: str = "") -> None:
+        self.refusal = refusal
+
+    def examine(self) -> Finding:
+        return Finding("no key", "give one: --key FILE")
+
+    def apply(self) -> None:
+        if self.refusal:
+            raise Unfit(self.refusal)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        ("", "no key: give one: --key FILE"),
+        ("there is no interface eth7 to put into br0", "failed: there is no interface eth7 to put into br0"),
+    ],
+)
+def test_what_is_left_to_do_is_said_in_one_line(
+    refusal: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(node_command, "_refuse_others", lambda: None)
+    monkeypatch.setattr(node_command, "_items", lambda wanted: [(Stubborn(refusal), None)])
+    assert node_command.run(wanted.Wanted(), check=False) == 1
+    assert capsys.readouterr().out.splitlines() == [f"  TODO  stubborn         {said}", "1 to do: stubborn"]

@@ -35,3 +35,18 @@ def test_empty() -> None:
 
 def test_length() -> None:
     assert len(error_text(BLOCK.format("x" * 10_000))) == LENGTH_MAX
+
+
+def test_what_ssh_remarks_of_a_first_connection_is_no_reason() -> None:
+    remark = "Warning: Permanently added 'node1' (ED25519) to the list of known hosts.\r\n"
+    said = "oneadmin@node1: Permission denied (publickey).\r\n"
+    assert error_text(remark + said) == said.strip()
+    assert error_text(remark) == ""
+
+
+def test_an_action_that_the_node_has_not_is_named() -> None:
+    action = "/var/tmp/one/vnm/ovswitch/pre"
+    # As GNU timeout says it, in the node's language settings.
+    for mark in ("''", "‘’"):
+        said = f"timeout: failed to run command {mark[0]}{action}{mark[1]}: No such file or directory\n"
+        assert error_text(said) == f"there is no driver action {action} on the node"

@@ -12,7 +12,7 @@ from services.common.template import Template
 from services.oned.config import OnedConf, from_settings
 from services.oned.drivers.arguments import parse
 from services.oned.drivers.table import ACTIONS, Drivers, Takeover, UnknownDriver
-from services.oned.store.jobs import Lane
+from services.oned.store.job_limits import Lane
 from tests.unit.oned.drivers.conftest import ROOT
 
 

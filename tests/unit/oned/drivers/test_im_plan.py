@@ -16,7 +16,8 @@ from services.oned.config import from_settings
 from services.oned.drivers import im_plan
 from services.oned.drivers.step import PlanError, Step
 from services.oned.drivers.table import Drivers
-from services.oned.store.jobs import Job, Lane
+from services.oned.store.job_limits import Lane
+from services.oned.store.jobs import Job
 from tests.support.zone import ROOT, settings
 
 # What stands in for ssh: the far end is a folder of this machine, reached through a shell as there.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 from services.oned.store import Store, Tx, jobs
-from services.oned.store.jobs import Job, Lane, Limits
+from services.oned.store.job_limits import Lane, Limits
+from services.oned.store.jobs import Job
 
 
 def add(store: Store, oid: int, host: str = "h1", operation: str = "vmm.DEPLOY", **more: object) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from services.common import paths
 from services.oned.drivers.execute import Result
 from services.oned.engine import results
 from services.oned.engine.cycle import LEASE
@@ -17,6 +19,8 @@ from tests.support.core import Core
 
 MORE = "MONITORING_INTERVAL_DATASTORE = 100\nMONITORING_INTERVAL_MARKET = 1000\nDS_MONITOR_VM_DISK = 2"
 
+STOCK = ("one", "linuxcontainers", "turnkeylinux", "dockerhub")  # of the four marketplaces of a fresh zone
+
 
 @pytest.fixture
 def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
@@ -24,6 +28,8 @@ def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
     made = Core(tmp_path, MORE)
     made.call("datastore.allocate", 'NAME="sys" TYPE="SYSTEM_DS" TM_MAD="shared"', 0)
     clear(made)
+    for driver in STOCK:
+        add_driver(driver)
     yield made
     made.zone.close()
 
@@ -37,6 +43,13 @@ def timers(core: Core) -> StoreTimers:
 
 def waiting(core: Core) -> list[tuple[str, int]]:
     return [(row[0], row[1]) for row in core.rows("SELECT operation, oid FROM onebox_job ORDER BY id")]
+
+
+def add_driver(name: str) -> Path:
+    action = paths.remotes() / "market" / name / "monitor"
+    action.parent.mkdir(parents=True)
+    action.write_text("#!/bin/sh\n")
+    return action
 
 
 def clear(core: Core) -> None:
@@ -76,6 +89,34 @@ def test_marketplaces_of_other_zones_are_left_to_them(core: Core, timers: StoreT
     core.call("market.updatedb", 0, text.replace("<ZONE_ID><![CDATA[0]]>", "<ZONE_ID><![CDATA[3]]>"))
     timers.run(5.0)
     assert ("market.MONITOR", 0) not in waiting(core) and ("market.MONITOR", 1) in waiting(core)
+
+
+def test_marketplaces_without_a_driver_are_left_alone_in_one_line(
+    core: Core, timers: StoreTimers, caplog: pytest.LogCaptureFixture
+) -> None:
+    actions = {name: paths.remotes() / "market" / name / "monitor" for name in STOCK}
+    for action in actions.values():
+        action.unlink()
+
+    def said() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == "MKP"]
+
+    with caplog.at_level(logging.INFO):
+        timers.run(5.0)
+        assert not [row for row in waiting(core) if row[0] == "market.MONITOR"]
+        assert said() == [
+            "marketplaces 0, 1, 2, 3 are not monitored: there is no driver dockerhub, linuxcontainers, one, "
+            f"turnkeylinux in {paths.remotes()}/market"
+        ]
+        timers.run(1006.0)
+        assert len(said()) == 1, "said once"
+        actions["turnkeylinux"].write_text("#!/bin/sh\n")
+        timers.run(2007.0)
+        assert ("market.MONITOR", 2) in waiting(core) and len(said()) == 1, "a driver was added"
+        actions["turnkeylinux"].unlink()
+        clear(core)
+        timers.run(3008.0)
+        assert len(said()) == 2, "and is gone again"
 
 
 def test_another_engine_takes_over(core: Core, timers: StoreTimers) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import pytest
@@ -61,6 +62,30 @@ def test_a_silent_hosts_agent_is_started_again(core: Core, host: int, clock: Clo
     done(core)
     assert clock.run(100.0 + 2 * SILENCE + 1) == 0
     assert clock.run(100.0 + 3 * SILENCE) == 1
+
+
+def test_a_host_whose_messages_do_not_arrive_is_told_from_a_silent_one(
+    core: Core, host: int, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    set_state(core, host, HostState.MONITORED)
+    said = []
+    caplog.set_level(logging.INFO, logger="MON")
+    for number in range(1, 5):
+        clock.look(number * 2.0 * SILENCE)
+        if number == 4:
+            clock.heard([host], 7.0 * SILENCE)
+        clock.run(number * 2.0 * SILENCE)
+        said.append([record.getMessage() for record in caplog.records if "--Mark--" not in record.message])
+        caplog.clear()
+        done(core)
+    silent = f"host {host}: not heard of, its agent is started again"
+    lost = f"host {host}: its agent can be started, but nothing that it sends arrives at port 4124"
+    assert said[0] == [] and said[1] == [silent] and said[3] == [silent]
+    assert len(said[2]) == 1 and said[2][0].startswith(lost)
+    set_state(core, host, HostState.ERROR)
+    clock.look(10.0 * SILENCE)
+    clock.run(10.0 * SILENCE)
+    assert [record.getMessage() for record in caplog.records if "--Mark--" not in record.message] == [silent]
 
 
 def test_a_lost_host_that_is_heard_again_need_not_wait(core: Core, host: int, clock: Clock) -> None:
