@@ -11,6 +11,8 @@ import zlib
 import pytest
 from tm_rig import FRONT_END, VM_ID, Rig, layer_content, qemu_img, raw_image
 
+from services.oned.monitor import messages
+
 
 def _persistent(rig: Rig, disk_id: int = 0, **values: str) -> None:
     rig.disk(disk_id, CLONE="NO", SOURCE=str(rig.image()), **values)
@@ -91,7 +93,9 @@ def test_room_and_sizes_are_reported(rig: Rig) -> None:
             "</DATASTORE><MONITOR_VM_DISKS>1</MONITOR_VM_DISKS></DS_DRIVER_ACTION_DATA>"
         )
         said = rig.done("shared/monitor", base64.b64encode(document.encode()).decode(), "0")
-        words = daemon.recv(65536).decode().split()
+        sent = daemon.recv(65536)
+    assert messages.parse(sent, 0).host_id == messages.FRONT_END
+    words = sent.decode().split()
     room = dict(word.split("=") for word in said.split())
     assert list(room) == ["USED_MB", "FREE_MB", "TOTAL_MB"]
     assert int(room["TOTAL_MB"]) >= int(room["USED_MB"]) > 0
