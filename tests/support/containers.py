@@ -270,7 +270,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 def volumes(engine: Engine, *paths: str) -> Iterator[dict[str, str]]:
     """New named volumes for these paths inside, removed at the end."""
     prefix = f"onebox-test-{secrets.token_hex(6)}"
-    made = {f"{prefix}-{re.sub('[^a-z]+', '-', path).strip('-')}": path for path in paths}
+    made = {f"{prefix}-{re.sub('[^a-z0-9]+', '-', path).strip('-')}": path for path in paths}
     try:
         for name in made:
             engine.call("volume", "create", name)

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from services.common.template import Template, TemplateError, TemplateValueError, Value
+from services.oned.lifecycle.states import VmState
 from services.oned.model.host import HostState
 from services.oned.monitor import vm_samples
 from services.oned.monitor.conf import MonitorConf
 from services.oned.monitor.host import apply_failure, apply_machine_states, apply_system, sample_xml
+from services.oned.monitor.messages import FRONT_END
 from services.oned.monitor.vm_samples import Measured
 from services.oned.store import Tx, monitoring
 
@@ -27,6 +29,7 @@ _log = logging.getLogger("MON")
 _PROBE_S = 3
 _VMS = re.compile(r"<VMS>((?:<ID>\d+</ID>)*)</VMS>")
 _ID = re.compile(r"\d+")
+_OF_DISKS = frozenset({"DISK_SIZE", "SNAPSHOT_SIZE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,9 @@ class Batch:
         """Apply reports in their order; those of hosts that do not exist or are offline are passed over."""
         self._known = monitoring.hosts(self._tx, sorted({report.host_id for report in reports}))
         for report in reports:
+            if report.host_id == FRONT_END:
+                self._disks(report)
+                continue
             state = self._known.get(report.host_id, (int(HostState.OFFLINE), ""))[0]
             if state == HostState.OFFLINE:
                 self._outcome.ignored += 1
@@ -143,9 +149,27 @@ class Batch:
             # A host has no say about VMs that are elsewhere.
             if found not in own or found is None:
                 continue
-            place = (found, int(report.received_s))
-            before = self._vm_values.get(place)
-            self._vm_values[place] = _merge(before, values) if before else values
+            self._add(found, report, values)
+
+    def _disks(self, report: Report) -> None:
+        """Sizes of disks and snapshots in a shared datastore, and nothing else, of VMs on whatever hosts."""
+        if report.reason:
+            _log.warning("the sizes of disks in a shared datastore are not known: %s", report.reason)
+            return
+        said = {
+            vm_id: [(name, value) for name, value in values if name in _OF_DISKS]
+            for vm_id, _, values in report.machines
+            if vm_id is not None
+        }
+        states = monitoring.vm_conditions(self._tx, list(said))
+        for vm_id, values in said.items():
+            if values and states.get(vm_id, (VmState.DONE, 0))[0] != VmState.DONE:
+                self._add(vm_id, report, values)
+
+    def _add(self, vm_id: int, report: Report, values: list[tuple[str, Value]]) -> None:
+        place = (vm_id, int(report.received_s))
+        before = self._vm_values.get(place)
+        self._vm_values[place] = _merge(before, values) if before else values
 
     def _store_host_samples(self) -> None:
         if self._conf.host_expiration_s:

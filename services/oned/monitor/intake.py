@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
-from services.oned.monitor.messages import Message, MessageError, parse
+from services.oned.monitor.messages import FRONT_END, Message, MessageError, parse
 
 _MESSAGES_MAX = 20_000
 _BYTES_MAX = 64 * 1024 * 1024
@@ -89,7 +89,8 @@ class Intake:
         return not reason
 
     def _why_not(self, message: Message) -> str:
-        if message.host_id not in self._hosts:
+        is_ours = message.host_id == FRONT_END
+        if message.host_id not in self._hosts and not is_ours:
             self.has_strangers = True
             return "its host does not exist, or is offline"
         if len(self._waiting) >= _MESSAGES_MAX or self._bytes + len(message.payload) > _BYTES_MAX:
@@ -99,7 +100,9 @@ class Intake:
         return self._why_late(message)
 
     def _why_late(self, message: Message) -> str:
-        newest = self._newest.get((message.host_id, message.kind), 0)
+        # Those of the front-end are about one datastore each.
+        is_ours = message.host_id == FRONT_END
+        newest = 0 if is_ours else self._newest.get((message.host_id, message.kind), 0)
         return _IS_LATE if newest - _LATE_S <= message.epoch_s < newest else ""
 
     def accept(self, message: Message) -> bool:

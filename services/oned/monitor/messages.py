@@ -24,9 +24,13 @@ STREAM_MAX_BYTES = 1024 * 1024
 TEXT_MAX_BYTES = 2 * 1024 * 1024
 KINDS = ("BEACON_HOST", "SYSTEM_HOST", "MONITOR_HOST", "STATE_VM", "MONITOR_VM")
 _LINE = re.compile(
-    rb"([A-Z_]{1,32}) (SUCCESS|FAILURE) (\d{1,9}) (\d{1,12})(?: ([A-Za-z0-9+/=]*))?[\r\n\0]*\Z"
+    rb"([A-Z_]{1,32}) (SUCCESS|FAILURE) (-1|\d{1,9}) (\d{1,12})(?: ([A-Za-z0-9+/=]*))?[\r\n\0]*\Z"
 )
 _FOREIGN = "the payload is not encrypted for this front-end"
+
+
+# In place of a host's id: disks on storage that the front-end itself looks at.
+FRONT_END = -1
 
 
 class MessageError(ValueError):
@@ -35,7 +39,7 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a host's agent. received_s: epoch second at which it came, by our clock."""
+    """One message of an agent, or of the front-end. received_s: epoch second when it came, by our clock."""
 
     kind: str
     is_success: bool
@@ -52,7 +56,7 @@ def parse(data: bytes, received_s: float) -> Message:
         raise MessageError("no monitor message")
     kind, status, host_id, epoch_s, payload = found.groups()
     name = kind.decode("ascii")
-    if name not in KINDS:
+    if name not in KINDS or (int(host_id) == FRONT_END and name != "MONITOR_VM"):
         raise MessageError("no message of an agent")
     return Message(name, status == b"SUCCESS", int(host_id), int(epoch_s), payload or b"", received_s)
 

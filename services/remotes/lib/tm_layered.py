@@ -30,6 +30,7 @@ def clone(arguments: Sequence[str]) -> None:
         root=tm_paths.datastores(),
         size_mb=found.grown_to_mb,
         form=tm_vm.image_form(found),
+        options=tm_vm.layer_options(),
     )
 
 
@@ -102,7 +103,8 @@ def _on_snapshot(arguments: Sequence[str], is_own: bool) -> tuple[Spot, str, int
 
 def _create(arguments: Sequence[str], is_own: bool) -> None:
     disk, base, snap_id, _ = _on_snapshot(arguments, is_own)
-    call(disk.host, "tm_node_chain.snapshot", disk=disk.path, base=base, snap_id=snap_id)
+    options = tm_vm.layer_options()
+    call(disk.host, "tm_node_chain.snapshot", disk=disk.path, base=base, snap_id=snap_id, options=options)
 
 
 def _create_live(arguments: Sequence[str], is_own: bool) -> None:
@@ -119,6 +121,7 @@ def _create_live(arguments: Sequence[str], is_own: bool) -> None:
         disk=disk.path,
         base=base,
         snap_id=snap_id,
+        options=tm_vm.layer_options(),
     )
 
 
@@ -129,7 +132,8 @@ def _delete(arguments: Sequence[str], is_own: bool) -> None:
 
 def _revert(arguments: Sequence[str], is_own: bool) -> None:
     disk, base, snap_id, _ = _on_snapshot(arguments, is_own)
-    call(disk.host, "tm_node_chain.revert", disk=disk.path, base=base, snap_id=snap_id)
+    options = tm_vm.layer_options()
+    call(disk.host, "tm_node_chain.revert", disk=disk.path, base=base, snap_id=snap_id, options=options)
 
 
 def snap_create(arguments: Sequence[str]) -> None:

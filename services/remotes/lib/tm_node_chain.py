@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 
 from tm_node import Fault, erase, leftovers, make_folder, run
 from tm_node_copy import (
@@ -101,9 +102,14 @@ def convert_staged(source: str, target: str, root: str, form: str = "") -> str:
 
 
 # -- disks of images ---------------------------------------------------------------------------------------
-def clone(image: str, target: str, root: str, size_mb: int, form: str = "", monitor: str = "") -> None:
-    """A layer over an image that is not changed; of a CD a copy. form: of the image, if that is known."""
-    temporary = stage(target, monitor)
+def clone(
+    image: str, target: str, root: str, size_mb: int, form: str = "", options: Sequence[str] = ()
+) -> None:
+    """A layer over an image that is not changed; of a CD a copy. form: of the image, if that is known.
+
+    options: more for qemu-img.
+    """
+    temporary = stage(target)
     try:
         name = os.path.basename(target)
         if is_iso(image):
@@ -113,21 +119,18 @@ def clone(image: str, target: str, root: str, size_mb: int, form: str = "", moni
         if form != "raw":
             layers(image, root)
         made = os.path.join(temporary, name)
-        _over(image, form or ("qcow2" if is_qcow2(image) else "raw"), made)
+        below = form or ("qcow2" if is_qcow2(image) else "raw")
+        _create(made, image, below, _virtual_size(image, below), options)
         place(temporary, name, target, size_mb, image=image)
     except BaseException:
         erase(temporary)
         raise
 
 
-def _over(below: str, form: str, path: str) -> None:
-    _create(path, below, form, _virtual_size(below, form))
-
-
-def _create(path: str, below: str, form: str, size: int) -> None:
+def _create(path: str, below: str, form: str, size: int, options: Sequence[str]) -> None:
     # -u: the name below need not be found from here, our callers have looked at it.
-    options = ["-q", "-u", "-f", "qcow2", "-F", form, "-b", below]
-    run(["qemu-img", "create", *options, "--", path, str(size)])
+    words = ["-q", "-u", "-f", "qcow2", "-F", form, "-b", below, *options]
+    run(["qemu-img", "create", *words, "--", path, str(size)])
 
 
 def _virtual_size(path: str, form: str) -> int:
@@ -214,13 +217,13 @@ def next_layer(disk: str, base: str, snap_id: int) -> tuple[str, str]:
     return f"{base}.snap/{number}", text
 
 
-def snapshot(disk: str, base: str, snap_id: int) -> None:
+def snapshot(disk: str, base: str, snap_id: int, options: Sequence[str] = ()) -> None:
     """What the disk is now stays as a layer; a new one is written from here on. base: disk or image."""
     made, text = next_layer(disk, base, snap_id)
     current = _current(disk)
     if current == text and os.path.exists(disk):
         return  # an earlier try has done it
-    add_layer(disk, made, current)
+    add_layer(disk, made, current, options)
     set_link(disk, text)
 
 
@@ -230,7 +233,7 @@ def _current(disk: str) -> str:
     return os.readlink(disk)
 
 
-def add_layer(disk: str, made: str, below: str) -> None:
+def add_layer(disk: str, made: str, below: str, options: Sequence[str]) -> None:
     """An empty layer; one that an interrupted try has left, and nobody uses, goes."""
     os.makedirs(os.path.dirname(made), exist_ok=True)
     real = os.path.join(os.path.dirname(disk), below)
@@ -238,7 +241,7 @@ def add_layer(disk: str, made: str, below: str) -> None:
         raise Fault(f"{real} is no qcow2 image, it cannot have snapshots")
     partial = f"{made}.part"
     erase(partial)
-    _create(partial, below, "qcow2", _virtual_size(real, "qcow2"))
+    _create(partial, below, "qcow2", _virtual_size(real, "qcow2"), options)
     os.replace(partial, made)
 
 
@@ -257,7 +260,7 @@ def delete_snapshot(base: str, snap_id: int) -> None:
     erase(path)
 
 
-def revert(disk: str, base: str, snap_id: int) -> None:
+def revert(disk: str, base: str, snap_id: int, options: Sequence[str] = ()) -> None:
     """The layer that is written begins anew over a snapshot."""
     kept = f"{base}.snap/{snap_id}"
     if not os.path.exists(kept):
@@ -267,4 +270,4 @@ def revert(disk: str, base: str, snap_id: int) -> None:
         raise Fault(f"{disk} is at {current}, which is no layer over snapshot {snap_id}")
     is_own = os.path.dirname(base) == os.path.dirname(disk)
     below = f"{os.path.basename(base)}.snap/{snap_id}" if is_own else kept
-    add_layer(disk, current, below)
+    add_layer(disk, current, below, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -228,7 +229,7 @@ def grow(path: str, size_mb: int, form: str) -> None:
 
 # -- folders -------------------------------------------------------------------------------------------
 def move(source: str, target: str) -> bool:
-    """A folder of this machine gets another name; False when that takes a copy (another filesystem)."""
+    """A folder of this machine gets another name; False when that takes a copy (another mount)."""
     if not os.path.lexists(source) and os.path.isdir(target):
         return True  # an earlier try has done it
     must_be_folder(source)
@@ -239,7 +240,13 @@ def move(source: str, target: str) -> bool:
         erase(left)
     if os.path.lexists(target):
         erase(target)
-    os.rename(source, target)
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        # Two exports of one NFS server, or two folders mounted of one disk: one device, and still two mounts.
+        if error.errno != errno.EXDEV:
+            raise
+        return False
     return True
 
 

@@ -105,21 +105,28 @@ def copy_snapshot(uri: str, domain: str, device: str, disk: str, snap_id: int, f
 
 
 def layer_snapshot(
-    uri: str, domain: str, device: str, others: Sequence[str], disk: str, base: str, snap_id: int
+    uri: str,
+    domain: str,
+    device: str,
+    others: Sequence[str],
+    disk: str,
+    base: str,
+    snap_id: int,
+    options: Sequence[str] = (),
 ) -> None:
     """A new layer that the running machine writes from here on; the others of its disks are left alone."""
     made, text = next_layer(disk, base, snap_id)
     if not _uses(uri, domain, device, made):
         if not os.path.islink(disk):
             raise Fault(f"{disk} is no disk of layers, it cannot have snapshots of this driver")
-        add_layer(disk, made, os.readlink(disk))
+        add_layer(disk, made, os.readlink(disk), options)
         document = _snapshot_xml(f"{os.path.basename(disk)}-{snap_id}", device, others, made)
         with tempfile.NamedTemporaryFile("w", suffix=".xml", encoding="utf-8") as file:
             file.write(document)
             file.flush()
             with _frozen(uri, domain):
-                options = ["--disk-only", "--atomic", "--no-metadata", "--reuse-external"]
-                run(["virsh", "--connect", uri, "snapshot-create", domain, file.name, *options])
+                words = ["--disk-only", "--atomic", "--no-metadata", "--reuse-external"]
+                run(["virsh", "--connect", uri, "snapshot-create", domain, file.name, *words])
     set_link(disk, text)
 
 

@@ -11,8 +11,6 @@ from driver import DriverError
 from tm_machine import call, copy, log
 from tm_paths import Spot
 
-_MONITORED_THERE = "ssh"  # in .monitor: nodes watch this datastore themselves
-
 
 def wanted(arguments: Sequence[str], usage: str) -> list[str]:
     """As many arguments as the action has, or more. Raises DriverError."""
@@ -25,9 +23,10 @@ def clone(arguments: Sequence[str]) -> None:
     """clone FE:SOURCE HOST:SYSTEM_DS/disk.N VM_ID DS_ID: a copy on the node, as large as the VM wants it."""
     image, disk, vm_id, _ = wanted(arguments, "SOURCE DISK VM_ID DS_ID")[:4]
     source, target = tm_paths.image_read(image), tm_paths.vm_file(disk, vm_id)
-    found = tm_vm.find(vm_id).disk(tm_paths.disk_id(target))
+    vm = tm_vm.find(vm_id)
+    found = vm.disk(tm_paths.disk_id(target))
     log(f"copying {source} to {target}")
-    copy(source, target, monitor=_MONITORED_THERE, size_mb=found.grown_to_mb, form=found.form)
+    copy(source, target, monitor=vm.watched_by, size_mb=found.grown_to_mb, form=found.form)
 
 
 def mvds(arguments: Sequence[str]) -> None:

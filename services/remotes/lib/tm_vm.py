@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import shlex
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
@@ -77,6 +78,14 @@ class Vm:
         """The newest history record."""
         records = self._root.findall("HISTORY_RECORDS/HISTORY")
         return records[-1] if records else ElementTree.Element("HISTORY")
+
+    @property
+    def watched_by(self) -> str:
+        """What .monitor says of its system datastore: ssh for one of each node, which looks at it itself.
+
+        Disks and kernels of datastores of ssh come to others, too: those are watched as a whole.
+        """
+        return "ssh" if (self.stay.findtext("TM_MAD") or "ssh").strip() == "ssh" else ""
 
     @property
     def disks(self) -> list[Disk]:
@@ -152,8 +161,19 @@ def libvirt_uri() -> str:
     return setting("vmm/kvm/kvmrc", "LIBVIRT_URI")["LIBVIRT_URI"] or "qemu:///system"
 
 
+def layer_options() -> list[str]:
+    """QCOW2_OPTIONS of tmrc: what else qemu-img is told when it makes a layer. Raises DriverError."""
+    folder = os.environ.get("ONE_LOCATION")
+    file = os.path.join(folder, "etc/tmrc") if folder else "/etc/one/tmrc"
+    text = setting(file, "QCOW2_OPTIONS")["QCOW2_OPTIONS"]
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise DriverError(f"QCOW2_OPTIONS in {file}: {error}, found {text!r}") from None
+
+
 def setting(file: str, *names: str) -> dict[str, str]:
-    """Values of a settings file of remotes/etc, which has shell syntax; '' for what it does not set."""
+    """Values of a file with shell syntax, of remotes/etc or by its full path; '' for what it does not set."""
     path = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../etc", file)
     if not os.path.exists(path):
         path = os.path.join(var(), "remotes/etc", file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,6 +50,19 @@ class ContainerCloud(Operator):
         self.container.exec("chown", "oneadmin", f"{_FOLDER}/{file.name}")
         return f"{_FOLDER}/{file.name}"
 
+    def allow_live_snapshots(self, drivers: str) -> None:
+        """Have disks of a hypervisor's machines snapshotted while they run, as those of kvm-qcow2 are."""
+        file = "/etc/one/vmm_exec/vmm_execrc"
+        self.container.exec("sed", "-i", f's/"kvm-qcow2 /"{drivers} kvm-qcow2 /', file)
+        assert drivers in self.container.exec("cat", file)
+        self.container.supervisor("restart", "opennebula-engine")
+
+    def trust_shared_folders(self) -> None:
+        """Have libvirt move machines on file systems that it does not know as shared; before ``add_host``."""
+        file = "/var/lib/one/remotes/etc/vmm/kvm/kvmrc"
+        self.container.exec("sed", "-i", "s/^#MIGRATE_OPTIONS=--unsafe/MIGRATE_OPTIONS=--unsafe/", file)
+        assert "\nMIGRATE_OPTIONS=--unsafe" in self.container.exec("cat", file)
+
     def host_name(self, node: Node) -> str:
         """The container's name, which its network knows."""
         return node.name
@@ -62,13 +75,16 @@ class ContainerCloud(Operator):
 
 
 @contextmanager
-def start(net: Network, image: str, folder: Path) -> Iterator[ContainerCloud]:
-    """A healthy front-end beside the nodes; removed at the end."""
+def start(
+    net: Network, image: str, folder: Path, volumes: Mapping[str, str] | None = None
+) -> Iterator[ContainerCloud]:
+    """A healthy front-end beside the nodes, removed at the end. ``volumes``: see ``containers.run``."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"front-end-{net.control.split('-')[2]}"
     with containers.run(
         net.engine, image, {"OPENNEBULA_HOST": name}, "--network", net.control, "--hostname", name,
-        "--network-alias", name,
+        "--network-alias", name, volumes=volumes,
     ) as container:  # fmt: skip
         container.wait_healthy()
+        container.exec("chown", "oneadmin:oneadmin", *(volumes or {}).values())
         yield ContainerCloud(container, folder / "id_rsa")

@@ -6,7 +6,7 @@ Used with every kind of front-end. ``Day.seconds`` has the time of each step.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.support.node.nodes import Node
@@ -22,6 +22,7 @@ class Day:
         self.cloud, self.hosts, self.images, self.network = cloud, hosts, images, network
         self.seconds: dict[str, float] = {}
         self.vm = -1
+        self.mounted: tuple[int, ...] = ()  # datastores that are not of the nodes alone
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -221,7 +222,7 @@ class Day:
             self.one("terminate")
             self.cloud.wait_vm(self.vm, 6)
         for node in self.hosts.values():
-            assert_clean(node, self.cloud.datastores_path)
+            assert_clean(node, self.cloud.datastores_path, self.mounted)
 
     def _boot(self) -> None:
         self.one("resume")
@@ -232,10 +233,19 @@ class Day:
         return self.cloud.show("vm", self.vm).findall(f"TEMPLATE/{name}")
 
 
-def assert_clean(node: Node, datastores: str) -> None:
-    """Nothing of any machine is on a node: domains, interfaces, rules, files of system datastores."""
+def assert_clean(node: Node, datastores: str, mounted: Sequence[int] = ()) -> None:
+    """Nothing of any machine is on a node: domains, interfaces, rules, files of system datastores.
+
+    mounted: datastores that hold more than what is of this node.
+    """
     assert node.domains() == []
     assert node.taps() == []
     assert node.rules() == []
-    left = [name for name in node.files(datastores) if name.count("/") > 0 and not name.endswith(".monitor")]
+    left = [
+        name
+        for name in node.files(datastores)
+        if name.count("/") > 0
+        and not name.endswith(".monitor")
+        and name.partition("/")[0] not in map(str, mounted)
+    ]
     assert left == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 
 import pytest
@@ -247,3 +248,20 @@ def test_reports_that_come_at_once_are_put_in_order(cloud: Cloud) -> None:
         report.kind for report in in_order(said(cloud, kind, "") for kind in ("STATE_VM", "SYSTEM_HOST"))
     ]
     assert kinds == ["SYSTEM_HOST", "STATE_VM"]
+
+
+def test_sizes_of_disks_in_shared_datastores_come_from_the_front_end(cloud: Cloud, memory: Memory) -> None:
+    vm_id, gone = cloud.running(), cloud.running()
+    cloud.act("terminate-hard", gone, "vmm.CANCEL", "tm.EPILOG")
+    apply(cloud, said(cloud, "MONITOR_VM", machine(vm_id, "CPU=5\n")), memory=memory)
+    before = host(cloud).to_xml()
+    disks = "CPU=9\nDISK_SIZE=[ID=0,SIZE=3]\nSNAPSHOT_SIZE=[ID=0,DISK_ID=0,SIZE=2]\n"
+    text = "".join(machine(each, disks) for each in (vm_id, gone, 4711))
+    outcome = apply(cloud, said(cloud, "MONITOR_VM", text, oid=-1, at_s=LATER + 1), memory=memory)
+    assert outcome.heard == set()
+    newest = re.sub(r"<!\[CDATA\[(.*?)\]\]>", r"\1", samples(cloud, vm_id)[-1])
+    assert "<CPU>5</CPU>" in newest
+    assert "<DISK_SIZE><ID>0</ID><SIZE>3</SIZE></DISK_SIZE>" in newest
+    assert samples(cloud, gone) == samples(cloud, 4711) == []
+    apply(cloud, said(cloud, "MONITOR_VM", "it is not mounted", ok=False, oid=-1), memory=memory)
+    assert host(cloud).to_xml() == before

@@ -111,3 +111,12 @@ def test_a_flood_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> Non
         now[0] = 61.0
         intake.offer(b"nonsense", "10.0.0.8")
     assert caplog.records[-1].getMessage().startswith("1000 message(s) dropped, the last from 10.0.0.8")
+
+
+def test_disks_of_shared_datastores_are_no_hosts_message(intake: Intake) -> None:
+    now = int(time.time())
+    for epoch in (now, now - 2):  # of two datastores
+        assert intake.offer(line(-1, epoch, "MONITOR_VM"), "front-end")
+    assert not intake.offer(line(-1, now, "SYSTEM_HOST"), "front-end")
+    assert not intake.has_strangers
+    assert [message.host_id for message in intake.take(9)] == [-1, -1]

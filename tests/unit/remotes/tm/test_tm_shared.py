@@ -8,7 +8,10 @@ import os
 import socket
 import zlib
 
+import pytest
 from tm_rig import FRONT_END, VM_ID, Rig, layer_content, qemu_img, raw_image
+
+from services.oned.monitor import messages
 
 
 def _persistent(rig: Rig, disk_id: int = 0, **values: str) -> None:
@@ -32,6 +35,29 @@ def test_shared_images_are_copied_or_linked(rig: Rig) -> None:
     assert os.listdir(rig.datastores / "0") == []
     rig.done("shared/delete", f"{FRONT_END}:{rig.datastores}/7/42", VM_ID, "7")
     assert rig.image().exists()
+
+
+@pytest.mark.parametrize("form", ["shared", "qcow2"])
+def test_folder_moves_between_mounts_of_one_disk(rig: Rig, form: str) -> None:
+    """Two exports of one NFS server are one device, and no file can be renamed from one to the other."""
+    mount = rig.folder / "node1.mounts/7"
+    for folder in (mount, rig.on("node1") / "7", rig.file("node1", "")):
+        folder.mkdir(parents=True)
+    raw_image(rig.file("node1", "disk.1"), first=b"mine")
+    for _ in range(2):
+        rig.done(f"{form}/mv", rig.at("node1", ""), f"node1:{rig.datastores}/7/42", VM_ID, "7")
+    assert (mount / "42/disk.1").read_bytes()[:4] == b"mine"
+    assert not rig.file("node1", "").exists()
+    assert rig.leftovers() == []
+
+
+@pytest.mark.parametrize("name", ["kernel", "disk.2"])
+def test_disk_of_another_driver_does_not_have_nodes_watch_shared_storage(rig: Rig, name: str) -> None:
+    """As with the kernel of a file datastore, which is ssh: each node would look at the disks of all."""
+    raw_image(rig.image())
+    for rig.tm_mad in ("shared", "qcow2", "ssh"):
+        rig.done("ssh/clone", f"{FRONT_END}:{rig.image()}", rig.at("node1", name), VM_ID, "1")
+        assert (rig.on("node1") / "0/.monitor").exists() is (rig.tm_mad == "ssh")
 
 
 def test_shared_snapshots_of_a_persistent_disk_are_beside_its_image(rig: Rig) -> None:
@@ -67,7 +93,9 @@ def test_room_and_sizes_are_reported(rig: Rig) -> None:
             "</DATASTORE><MONITOR_VM_DISKS>1</MONITOR_VM_DISKS></DS_DRIVER_ACTION_DATA>"
         )
         said = rig.done("shared/monitor", base64.b64encode(document.encode()).decode(), "0")
-        words = daemon.recv(65536).decode().split()
+        sent = daemon.recv(65536)
+    assert messages.parse(sent, 0).host_id == messages.FRONT_END
+    words = sent.decode().split()
     room = dict(word.split("=") for word in said.split())
     assert list(room) == ["USED_MB", "FREE_MB", "TOTAL_MB"]
     assert int(room["TOTAL_MB"]) >= int(room["USED_MB"]) > 0
@@ -96,6 +124,22 @@ def test_layers_over_an_image(rig: Rig) -> None:
     _snapshots(rig, "qcow2", "", at)
     assert layer_content(rig.image(), 1)
     assert rig.leftovers() == []
+
+
+def test_layers_are_made_with_the_options_of_tmrc(rig: Rig) -> None:
+    (rig.folder / "fe/etc/tmrc").write_text(
+        '# of the cloud\nQCOW2_OPTIONS="-o compat=0.10,cluster_size=4k"\n'
+    )
+    qemu_img("create", "-q", "-f", "qcow2", rig.image(), "1M")
+    at = rig.at(FRONT_END, "disk.0")
+    rig.done("qcow2/clone", f"x:{rig.image()}", at, VM_ID, "1")
+    rig.done("qcow2/snap_create", at, "0", VM_ID, "1")
+    rig.done("qcow2/snap_revert", at, "0", VM_ID, "1")
+    for layer in ("0", "1"):
+        found = json.loads(qemu_img("info", "--output=json", rig.file(FRONT_END, f"disk.0.snap/{layer}")))
+        assert (found["format-specific"]["data"]["compat"], found["cluster-size"]) == ("0.10", 4096)
+    (rig.folder / "fe/etc/tmrc").write_text('QCOW2_OPTIONS="-o \'compat"\n')
+    assert "QCOW2_OPTIONS" in rig.refused("qcow2/clone", f"x:{rig.image()}", at, VM_ID, "1")
 
 
 def test_layers_of_a_persistent_image(rig: Rig) -> None:

@@ -1,7 +1,8 @@
 """A front-end and two nodes for transfer actions: real ssh to an sshd of the test, datastores for each.
 
 The nodes are this machine; a mount namespace of each connection puts the node's own folder where the
-front-end has its datastores, so that the paths are the same everywhere, as they have to be.
+front-end has its datastores, so that the paths are the same everywhere, as they have to be. Folders of
+NODE.mounts become mounts of their own in it.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ VM_ID = "42"
 _ENTER = """#!/bin/sh
 # Every command of a connection runs here: on the node that the client names.
 export PATH="$TM_PATH$PATH"
-exec unshare {options} --mount sh -c \
-    'mount --bind "$TM_NODE" "$TM_ROOT" && cd / && exec sh -c "$SSH_ORIGINAL_COMMAND"'
+exec unshare {options} --mount sh -c '
+    mount --bind "$TM_NODE" "$TM_ROOT" || exit 1
+    for each in "$TM_NODE".mounts/*; do
+        [ ! -d "$each" ] || mount --bind "$each" "$TM_ROOT/${{each##*/}}" || exit 1
+    done
+    cd / && exec sh -c "$SSH_ORIGINAL_COMMAND"'
 """
 
 
@@ -89,6 +94,7 @@ class Rig:
     folder: Path
     disks: dict[str, dict[str, str]] = field(default_factory=dict)
     lcm_state: int = 1
+    tm_mad: str = ""
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -127,7 +133,7 @@ class Rig:
         return (
             f"<VM><ID>{VM_ID}</ID><LCM_STATE>{self.lcm_state}</LCM_STATE><DEPLOY_ID>one-{VM_ID}</DEPLOY_ID>"
             f"<TEMPLATE>{disks}</TEMPLATE><HISTORY_RECORDS><HISTORY><SEQ>0</SEQ><VM_MAD>kvm</VM_MAD>"
-            "</HISTORY></HISTORY_RECORDS></VM>"
+            f"<TM_MAD>{self.tm_mad}</TM_MAD></HISTORY></HISTORY_RECORDS></VM>"
         )
 
     def run(self, action: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
