@@ -5,6 +5,7 @@ Source: VNC settings of sunstone-server.conf of release 6.0.
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,8 @@ class Settings:
     @property
     def proxy(self) -> tokens.Proxy:
         """What commands are told."""
-        return tokens.Proxy(self.port, self.tls != "no", self.pages is not None)
+        host = os.environ.get("OPENNEBULA_HOST", "")
+        return tokens.Proxy(self.port, self.tls != "no", self.pages is not None, host)
 
     def command(self) -> list[str]:
         """The proxy's command. Raises ConfigError when websockify is not installed."""

@@ -27,11 +27,15 @@ class TokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The proxy that runs: its port, whether it speaks TLS, and whether it has noVNC's pages."""
+    """The proxy that runs: its port, whether it speaks TLS, and whether it has noVNC's pages.
+
+    host: the name or address by which clients reach this machine; '' where nobody has said it.
+    """
 
     port: int
     is_tls: bool = False
     has_pages: bool = False
+    host: str = ""
 
 
 def folder() -> Path:

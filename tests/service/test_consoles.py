@@ -116,8 +116,9 @@ def test_a_screen_through_the_proxy(frontend: Frontend, cli: Commands, screen: i
         log = proxy.output.read_text()
         assert "token=***" in log and token not in log and PASSWORD not in log
     # The folder of a new run has no tokens of the last one.
-    with program(frontend):
+    with program(frontend, "2001:db8::1") as proxy:
         assert not file.exists()
+        assert f"WEBSOCKET: ws://[2001:db8::1]:{proxy.port}/?token=" in cli.ok(f"onevm vnc {oid}")
 
 
 def test_machines_without_a_screen(frontend: Frontend, cli: Commands) -> None:

@@ -41,8 +41,8 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def program(frontend: Frontend) -> Iterator[Proxy]:
-    """The program, from when it can be used to its end."""
+def program(frontend: Frontend, host: str = "") -> Iterator[Proxy]:
+    """The program, from when it can be used to its end. host: how clients reach it."""
     if shutil.which("websockify") is None:
         pytest.skip("left out: websockify is not installed")
     port = free_port()
@@ -56,7 +56,7 @@ def program(frontend: Frontend) -> Iterator[Proxy]:
     with output.open("ab") as opened:
         process = subprocess.Popen(
             [sys.executable, "-m", "services.consoles"],
-            env=frontend.env,
+            env=frontend.env | ({"OPENNEBULA_HOST": host} if host else {}),
             stdout=opened,
             stderr=opened,
             start_new_session=True,

@@ -30,7 +30,7 @@ def vnc(inv: Any) -> int:
         token = tokens.issue(oid, host, port)
     except tokens.TokenError as error:
         raise CliError(f"{error}.") from None
-    for line in _lines(vm, proxy, token, platform.node()):
+    for line in _lines(vm, proxy, token, proxy.host or platform.node()):
         inv.out(line)
     return 0
 
@@ -62,7 +62,8 @@ def _is_loopback(listen: str) -> bool:
 
 
 def _lines(vm: Element, proxy: tokens.Proxy, token: str, front_end: str) -> list[str]:
-    place, secure = f"{front_end}:{proxy.port}", "s" if proxy.is_tls else ""
+    name = f"[{front_end}]" if ":" in front_end else front_end
+    place, secure = f"{name}:{proxy.port}", "s" if proxy.is_tls else ""
     lines = [f"WEBSOCKET: ws{secure}://{place}/?token={token}"]
     if proxy.has_pages:
         path = quote(f"?token={token}", safe="")
