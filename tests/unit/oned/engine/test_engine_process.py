@@ -65,7 +65,7 @@ def engines(zone: DummyZone) -> Iterator[Engines]:
     made.stop()
 
 
-def wait(done: Callable[[], bool], what: str, timeout_s: float = 20) -> float:
+def wait(done: Callable[[], bool], what: str, timeout_s: float = 60) -> float:
     """How long it took until ``done``."""
     began = time.monotonic()
     while time.monotonic() - began < timeout_s:
@@ -147,11 +147,11 @@ def test_a_hung_host_does_not_delay_others(zone: DummyZone, engines: Engines) ->
     hung, well = zone.host("hung"), zone.host("well")
     settings = zone.folder / "var/remotes/etc/dummy/hosts"
     settings.mkdir()
-    (settings / "hung").write_text("DELAY_S=60\n")
+    (settings / "hung").write_text("DELAY_S=600\n")
     stuck = [zone.vm(hung) for _ in range(80)]
     fine = [zone.vm(well) for _ in range(10)]
     engines.start()
-    wait(lambda: all(zone.condition(vm) == RUNNING for vm in fine), "the well host's VMs RUNNING", 10)
+    wait(lambda: all(zone.condition(vm) == RUNNING for vm in fine), "the well host's VMs RUNNING")
     assert not any(zone.condition(vm) == RUNNING for vm in stuck)
     with zone.store.read() as tx:
         running = tx.one("SELECT COUNT(*) FROM onebox_job WHERE kind = 'VM' AND state = ?", jobs.CLAIMED)
@@ -168,7 +168,7 @@ def test_cancelled_work_is_killed_and_its_result_dropped(zone: DummyZone, engine
     wait(lambda: bool(script_runs(zone)), "shutdown under way")
     zone.value("one.vm.action", "terminate-hard", vm)
     wake.notify()
-    wait(lambda: zone.condition(vm) == DONE, "DONE", 10)
+    wait(lambda: zone.condition(vm) == DONE, "DONE")
     assert (zone.domains(), script_runs(zone), counts(zone)) == ([], [], NOTHING)
 
 
@@ -182,8 +182,8 @@ def test_status_and_standing_by(zone: DummyZone, engines: Engines) -> None:
     assert (code, status["token"], status["jobs"]) == (0, 1, NOTHING)
     assert f"pid={first.pid} " in str(status["holder"])
     first.terminate()
-    assert first.wait(5) == 0
-    wait(lambda: f"pid={second.pid} " in str(engines.status()[1]["holder"]), "the second took over", 5)
+    assert first.wait(30) == 0
+    wait(lambda: f"pid={second.pid} " in str(engines.status()[1]["holder"]), "the second took over")
 
 
 def test_a_stopped_engine_loses_its_lease_and_writes_nothing(zone: DummyZone, engines: Engines) -> None:
@@ -192,12 +192,14 @@ def test_a_stopped_engine_loses_its_lease_and_writes_nothing(zone: DummyZone, en
     vm = zone.vm(zone.host("h1"), 'DUMMY=[DELAY_S="2",DELAY_ACTION="deploy"]')
     wake.notify()
     wait(lambda: bool(script_runs(zone)), "deploy under way")
+    # Stopped in the middle of a transaction, it would hold SQLite's lock as long as it is stopped.
+    time.sleep(0.5)
     first.send_signal(signal.SIGSTOP)
     engines.start()
-    took_s = wait(lambda: zone.condition(vm) == RUNNING, "RUNNING by the second", LEASE_TTL_S + 10)
+    took_s = wait(lambda: zone.condition(vm) == RUNNING, "RUNNING by the second", LEASE_TTL_S + 50)
     assert took_s > LEASE_TTL_S / 2  # the first one is alive, so its lease had to run out
     first.send_signal(signal.SIGCONT)
-    assert first.wait(5) == 1
+    assert first.wait(30) == 1
     assert zone.condition(vm) == RUNNING
     assert (zone.domains(), counts(zone)) == ([f"h1/one-{vm}"], NOTHING)
 
