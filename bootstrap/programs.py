@@ -9,7 +9,7 @@ autostart, stopsignal, stopwaitsecs, stopasgroup, startsecs, startretries, envir
 image parameters, no secrets, that it gets in its environment), follows (a one-shot that runs again whenever
 that program has started again), ends_container (when it says that the start has to be given up, the container
 ends), events (listener), log (its own file in the log folder), ends_leftovers (kill what a killed run of it
-left behind).
+left behind), no_new_privileges (run it without the rights of its file's setgid bit).
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class Program:
     events: tuple[str, ...] = ()
     log: str = ""
     ends_leftovers: bool = False
+    no_new_privileges: bool = False
 
 
 def load(file: Path) -> Program:

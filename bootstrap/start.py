@@ -29,6 +29,7 @@ _KEPT = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "ONE_LOCATION", "
 # A listener is told by these where Supervisor is.
 _KEPT_PREFIX = "SUPERVISOR_"
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
 # Between two tries of a one-shot, so that one that fails at once does not spin.
 _PAUSE_S = 2.0
 
@@ -167,6 +168,9 @@ def main(arguments: list[str]) -> int:
         if code:
             time.sleep(_PAUSE_S)
         return code
+    if program.no_new_privileges:
+        # A setgid bit that took effect would also let the program outlive Supervisor.
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     sys.stdout.flush()
     try:
         os.execvpe(command_line[0], command_line, environment)

@@ -125,7 +125,12 @@ def test_a_stopped_program_shows_until_it_is_started(instance: Instance) -> None
 
 
 def test_a_killed_supervisor_leaves_nothing_in_the_way(instance: Instance) -> None:
+    programs = [instance.pid(name) for name in ("opennebula", "opennebula-engine", "opennebula-ssh-agent")]
     os.kill(int((instance.data / "supervisor/supervisord.pid").read_text()), signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while left := [pid for pid in programs if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < deadline, [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left]
+        time.sleep(0.1)
     result = instance.up()
     assert result.returncode == 0, result.stdout + result.stderr
     assert "was running already" not in result.stdout
