@@ -1,12 +1,10 @@
-"""Values that a client should not send, and may: for every kind of argument, and whole templates.
-
-Drawn with plain random numbers: hypothesis takes five times as long to draw one as the call that gets it.
-"""
+"""Values that a client should not send, and may: for every kind of argument, and whole templates."""
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
+
+from hypothesis import strategies as st
 
 from services.oned.api.registry import Method
 
@@ -175,60 +173,49 @@ REQUESTS = {
 }
 
 
-# Letters, what XML and SQL escape, what is no XML at all, other planes.
-_RANGES = ((0x20, 0x7E), (0x20, 0x7E), (0x00, 0x1F), (0x80, 0x2FF), (0x300, 0xD7FF), (0xE000, 0x10FFFF))
-
-
-def text(rng: Random, length_max: int) -> str:
-    """Any text, without halves of surrogate pairs."""
-    return "".join(chr(rng.randint(*rng.choice(_RANGES))) for _ in range(rng.randint(0, length_max)))
-
-
-def template(rng: Random) -> str:
+def template() -> st.SearchStrategy[str]:
     """A template that is broken, senseless or only odd."""
-    if rng.random() < 0.5:
-        return rng.choice(TEMPLATES)
-    return "\n".join(_line(rng) for _ in range(rng.randint(0, 6)))
+    value = st.sampled_from([text for text in TEXTS if len(text) < 2000])
+    quoted = value.map(lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
+    pair = st.tuples(st.sampled_from(_TEMPLATE_NAMES), quoted)
+    vector = st.lists(pair, min_size=1, max_size=4).map(
+        lambda parts: "[" + ",".join(f"{name}={text}" for name, text in parts) + "]"
+    )
+    line = st.tuples(st.sampled_from(_TEMPLATE_NAMES), quoted | vector).map("=".join)
+    return st.sampled_from(TEMPLATES) | st.lists(line, max_size=6).map("\n".join)
 
 
-def _line(rng: Random) -> str:
-    if rng.random() < 0.5:
-        value = _quoted(rng)
-    else:
-        pairs = (f"{rng.choice(_TEMPLATE_NAMES)}={_quoted(rng)}" for _ in range(rng.randint(1, 4)))
-        value = f"[{','.join(pairs)}]"
-    return f"{rng.choice(_TEMPLATE_NAMES)}={value}"
-
-
-def _quoted(rng: Random) -> str:
-    chosen = rng.choice([text for text in TEXTS if len(text) < 2000])
-    return '"' + chosen.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def value_of_kind(rng: Random, kind: str) -> Any:
+def value_of_kind(kind: str) -> st.SearchStrategy[Any]:
     """A value of the right XML-RPC type."""
     if kind == "s":
-        return rng.choice([lambda: rng.choice(TEXTS), lambda: template(rng), lambda: text(rng, 20)])()
+        return st.sampled_from(TEXTS) | template() | st.text(max_size=20)
     if kind == "b":
-        return rng.choice([True, False, 2, -1])
+        return st.booleans() | st.sampled_from([2, -1])
     if kind == "A":
-        return [1] * 20_000 if rng.random() < 0.5 else rng.choices(INTS, k=rng.randint(0, 4))
-    return rng.choice(INTS) if rng.random() < 0.5 else rng.randint(-10, 200)
+        numbers = st.sampled_from(INTS)
+        return st.lists(numbers, max_size=4) | st.just([1] * 20_000)
+    return st.sampled_from(INTS) | st.integers(-10, 200)
 
 
-def _anything(rng: Random) -> Any:
-    return rng.choice(["x", 1, True, 1.5, [], [1, "x"], [[[[1]]]], ["x"], 2**40, -1])
+def _anything() -> st.SearchStrategy[Any]:
+    return st.sampled_from(["x", 1, True, 1.5, [], [1, "x"], [[[[1]]]], ["x"], 2**40, -1])
 
 
-def arguments(rng: Random, row: Method, usual: list[Any]) -> list[Any]:
+def arguments(row: Method, usual: list[Any]) -> st.SearchStrategy[list[Any]]:
     """Arguments for a method: the usual ones with one or two replaced, now and then too many or too few."""
-    args = list(usual)
-    for _ in range(rng.randint(1, 2) if args else 0):
-        at = rng.randrange(len(args))
-        args[at] = _anything(rng) if rng.random() < 0.25 else value_of_kind(rng, row.params[at].kind)
-    length = rng.choice(["right"] * 8 + ["more", "fewer"])
-    if length == "more":
-        args += [_anything(rng) for _ in range(rng.randint(1, 3))]
-    elif length == "fewer":
-        del args[rng.randint(0, len(args)) :]
-    return args
+
+    @st.composite
+    def changed(draw: st.DrawFn) -> list[Any]:
+        args = list(usual)
+        for _ in range(draw(st.integers(1, 2)) if args else 0):
+            at = draw(st.integers(0, len(args) - 1))
+            right = value_of_kind(row.params[at].kind)
+            args[at] = draw(st.one_of(right, right, right, _anything()))
+        length = draw(st.sampled_from(["right"] * 8 + ["more", "fewer"]))
+        if length == "more":
+            args += draw(st.lists(_anything(), min_size=1, max_size=3))
+        elif length == "fewer":
+            del args[draw(st.integers(0, len(args))) :]
+        return args
+
+    return changed()

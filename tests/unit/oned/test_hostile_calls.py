@@ -7,10 +7,11 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from services.common import xmlrpc
 from services.oned.api import resources
@@ -25,7 +26,14 @@ from tests.support.zone import SESSION
 resources.load_all()
 CODES = {int(code) for code in Code if code}
 SECONDS_MAX = 1.0
-EXAMPLES = 25  # of each method; the same ones in every run
+_PROFILE = settings(
+    max_examples=25,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
 
 
 class Target:
@@ -90,17 +98,21 @@ def target(furnished: Furnished, tmp_path_factory: pytest.TempPathFactory) -> It
 def test_hostile_arguments(name: str, target: Target) -> None:
     row = METHODS[name]
     usual = usual_arguments(row, target.furnished.ids)
-    for number in range(EXAMPLES):
-        rng = Random(f"{name} {number}")
-        session = rng.choice([SESSION, SESSION, f"{STRANGER}:pw-{STRANGER}", "alice:pw-alice"])
-        target.send(xmlrpc.dumps_request(name, [session, *hostile.arguments(rng, row, usual)]))
+    sessions = st.sampled_from([SESSION, SESSION, f"{STRANGER}:pw-{STRANGER}", "alice:pw-alice"])
+
+    @_PROFILE
+    @given(hostile.arguments(row, usual), sessions)
+    def check(args: list[Any], session: str) -> None:
+        target.send(xmlrpc.dumps_request(name, [session, *args]))
+
+    check()
 
 
-def test_hostile_sessions(target: Target) -> None:
-    drawn = [hostile.text(Random(number), 30) for number in range(EXAMPLES)]
-    for session in (*hostile.TEXTS, *drawn, ":", "oneadmin:", ":x"):
-        answer = target.send(xmlrpc.dumps_request("one.vm.info", [session, 0]))
-        assert answer[2] == Code.AUTHENTICATION
+@_PROFILE
+@given(st.sampled_from(hostile.TEXTS) | st.text(max_size=30) | st.sampled_from([":", "oneadmin:", ":x"]))
+def test_hostile_sessions(target: Target, session: str) -> None:
+    answer = target.send(xmlrpc.dumps_request("one.vm.info", [session, 0]))
+    assert answer[2] == Code.AUTHENTICATION
 
 
 @pytest.mark.parametrize("template", range(len(hostile.TEMPLATES)))
@@ -122,10 +134,10 @@ def test_hostile_requests(kind: str, target: Target) -> None:
     assert answer[2] == Code.XML_RPC_API
 
 
-def test_broken_requests(target: Target) -> None:
-    for number in range(EXAMPLES):
-        rng = Random(number)
-        broken = bytearray(xmlrpc.dumps_request("one.vm.rename", [SESSION, 0, "other"]))
-        for _ in range(rng.randint(1, 6)):
-            broken[rng.randrange(len(broken))] = rng.randrange(256)
-        target.send(bytes(broken[: rng.randint(1, len(broken))]))
+@_PROFILE
+@given(st.data())
+def test_broken_requests(target: Target, data: st.DataObject) -> None:
+    good = bytearray(xmlrpc.dumps_request("one.vm.rename", [SESSION, 0, "other"]))
+    for _ in range(data.draw(st.integers(1, 6))):
+        good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
+    target.send(bytes(good[: data.draw(st.integers(1, len(good)))]))
