@@ -3,6 +3,8 @@
 #
 # With arguments it runs these as a command instead, without any service.
 set -eu
+# First of all: the kernel drops signals to a container's first process that has no handler, and a stop would be lost.
+trap 'echo "frontend-entrypoint: stopped before the services started"; exit 0' TERM INT QUIT
 
 readonly python=/usr/lib/one/venv/bin/python
 readonly failed_note=/run/one/bootstrap.failed
@@ -114,8 +116,6 @@ supervise() {
 }
 
 cd /
-# The kernel drops signals to a container's first process that has no handler: a stop at this moment would be lost.
-trap 'say "stopped before the services started"; exit 0' TERM INT QUIT
 if [ "${1:-}" = --supervise ]; then
     configure_supervisor
     say "starting Supervisor"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 from tests.support import containers
@@ -56,6 +57,7 @@ def test_acknowledged_change_survives_a_kill(docker: Engine, image: str) -> None
 def test_stop_right_after_the_start_is_heard(docker: Engine, image: str) -> None:
     for delay_s in (0.0, 0.3, 1.0):
         with containers.run(docker, image, HOST, publish=False) as container:
+            container.wait_handler(signal.SIGTERM)
             time.sleep(delay_s)
             container.stop()
             assert container.exit_code == 0, f"{delay_s} s after the start:\n{container.logs()}"

@@ -33,8 +33,9 @@ def archive(docker: Engine, image: str, tmp_path_factory: pytest.TempPathFactory
         pytest.skip("left out: podman is not installed (./onebox test --all installs it)")
     folder = tmp_path_factory.mktemp("image")
     # pytest's folders are closed; the way to this one is opened for the user of the rootless test.
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o711)
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_mode & 0o011 != 0o011:
+            parent.chmod(0o711)
     file = folder / "onebox.tar"
     docker.call("save", "-o", str(file), image, timeout_s=300)
     file.chmod(0o644)

@@ -169,6 +169,17 @@ class Container:
         result = self.engine.try_call("exec", self.name, "/frontend-healthcheck.sh")
         return (result.stdout + result.stderr).strip() if result.returncode else ""
 
+    def wait_handler(self, number: int, timeout_s: float = 60.0) -> None:
+        """Return once the first process handles a signal; until then the kernel drops it."""
+        pid = self.engine.call("container", "inspect", "--format", "{{.State.Pid}}", self.name).strip()
+        deadline = time.monotonic() + timeout_s
+        while True:
+            status = Path(f"/proc/{pid}/status").read_text()
+            if int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1:
+                return
+            if time.monotonic() > deadline:
+                raise EngineError(f"{self.name} handles no signal {number} after {timeout_s:g} s")
+
     def wait_health(self, wanted: str, timeout_s: float) -> float:
         """Seconds until the health is ``wanted``. Raises EngineError with the log's end after the timeout."""
         started = time.monotonic()
