@@ -89,7 +89,12 @@ def kill_front_end(cloud: NodeCloud) -> None:
 
 
 def revive(node: Node, service: str) -> None:
-    """Start a service that was killed, as systemd would."""
-    node.exec(f"/usr/sbin/{service}", *(["-d"] if service == "libvirtd" else []))
+    """Start a service that was killed, as systemd would: again, should the old one still hold its port."""
+    start = f"/usr/sbin/{service}{' -d' if service == 'libvirtd' else ''}"
     check = "virsh -c qemu:///system uri" if service == "libvirtd" else "true"
-    wait(f"{service} on {node.name}", lambda: node.ssh(check).returncode == 0)
+
+    def works() -> bool:
+        node.sh(f"pgrep -x {service} >/dev/null || {start}")
+        return node.ssh(check).returncode == 0
+
+    wait(f"{service} on {node.name}", works)
