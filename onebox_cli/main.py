@@ -29,6 +29,11 @@ _SCHED = {
     "sizes": "sched: distinct sizes of VMs (default: 5)",
     "groups": "sched: VM groups, of seven VMs each (default: 0)",
 }
+# Options of the benchmark "kills"; each may be given again.
+_KILLS = {
+    "step": "kills: operations that begin so (default: all)",
+    "victim": "kills: front-end, machine, sshd, libvirtd or network (default: all)",
+}
 _SCHED_FLAGS = {
     "curve": "sched: six sizes up to 20000 VMs on 2000 hosts",
     "live": "sched: VMs placed per second and reaction times of a front-end with dummy drivers",
@@ -116,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
         bench.add_argument(f"--{name}", type=float if name == "seconds" else int, metavar="N", help=text)
     for name, text in _SCHED.items():
         bench.add_argument(f"--{name}", type=int, metavar="N", help=text)
+    for name, text in _KILLS.items():
+        bench.add_argument(f"--{name}", action="append", default=[], metavar="NAME", help=text)
     for name, text in _SCHED_FLAGS.items():
         bench.add_argument(f"--{name}", action="store_true", help=text)
     bench.add_argument("names", nargs="*", metavar="NAME")
@@ -249,6 +256,7 @@ def _bench(options: argparse.Namespace) -> int:
 
     chosen = {name: getattr(options, name) for name in (*_CHAOS, *_SCHED)}
     more = [f"--{name}={value}" for name, value in chosen.items() if value is not None]
+    more += [f"--{name}={value}" for name in _KILLS for value in getattr(options, name)]
     more += [f"--{name}" for name in _SCHED_FLAGS if getattr(options, name)]
     if options.name is None and options.data is None:
         return rings.bench(options.names, options.db, more=more)

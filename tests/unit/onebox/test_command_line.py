@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,15 @@ def test_purge_removes_the_data_of_a_stopped_instance(tmp_path: Path) -> None:
     Instance("two", folder, "native", 0, "sqlite").save()
     result = onebox("down", "--purge", "--data", str(folder))
     assert result.returncode == 0 and not folder.exists()
+
+
+def test_the_command_knows_every_option_of_the_benchmarks() -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    options = set(re.findall(r"--[a-z]+\b", found.stdout)) - {"--existing"}  # what --name and --data lead to
+    assert {"--step", "--victim", "--seconds"} <= options
+    assert options - set(re.findall(r"--[a-z]+\b", onebox("bench", "--help").stdout)) == set()
 
 
 @pytest.mark.parametrize("value", ["-1", "x", "50001"])
